@@ -1,0 +1,60 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+MEDIA ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+step = @printf '== %s\n' '$(1)'
+
+.PHONY: help demo test check bench shell notebooks clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# torch comes first and alone: a CPU build, where there is one, is then kept by everything that needs torch afterwards.
+$(READY): pyproject.toml constraints.txt
+	$(call step,$(VENV): install)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt torch
+	@$(PIP) install -c constraints.txt -e '.[torch,dev,notebook]'
+	@touch $@
+
+demo: $(READY) ## make tables and a training set, from rendered media or MEDIA=folder, and train on it
+	@$(BIN)/python -m cutlist_torch.demo $(if $(MEDIA),--media '$(MEDIA)')
+
+test: $(READY) ## run the tests and the doctests
+	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+check: $(READY) ## everything that CI runs: format, lint, types, layers, tests
+	$(call step,ruff format)
+	@$(BIN)/ruff format --quiet --diff
+	$(call step,ruff check)
+	@$(BIN)/ruff check --quiet
+	$(call step,mypy)
+	@$(BIN)/mypy
+	$(call step,import-linter)
+	@$(BIN)/lint-imports --no-cache >$(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
+	@grep '^Contracts:' $(VENV)/layers.txt
+	$(call step,pytest)
+	@$(MAKE) test
+
+bench: $(READY) ## run the benchmarks, one after another
+	@for program in benchmarks/*.py; do printf '== %s\n' "$$program"; $(BIN)/python "$$program"; done
+
+shell: $(READY) ## open Python with a session on the demo's tables
+	@test -d demo-data || { echo 'no demo-data yet; type: make demo'; exit 1; }
+	@$(BIN)/python -i -c "import cutlist; session = cutlist.connect('demo-data'); print(session)"
+
+notebooks: $(READY) ## run every notebook from top to bottom
+	@$(BIN)/python -m pytest -q --nbmake notebooks
+
+clean: ## remove everything that was made: .venv, caches, builds and demo-data
+	@rm -rf $(VENV) build dist demo-data .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
