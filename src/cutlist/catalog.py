@@ -1,0 +1,50 @@
+"""The catalog: table names bound to tables at pinned versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cutlist.errors import CatalogError, listing, suggest
+
+if TYPE_CHECKING:
+    from cutlist.store import Store, Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The tables of a root, each at the version it had when the snapshot was taken. Names ignore case, as in SQL."""
+
+    store: Store
+    tables: Mapping[str, Table]
+
+    @classmethod
+    def take(cls, store: Store) -> Snapshot:
+        """Return the tables of a root at their latest versions.
+
+        Raises:
+            CatalogError: if the root is not there, or a table in it cannot be opened.
+        """
+        store.check()
+        return cls(store=store, tables={name: store.open(name) for name in store.table_names()})
+
+    def find(self, name: str) -> Table | None:
+        """Return the table of that name, or None."""
+        exact = self.tables.get(name)
+        if exact is not None:
+            return exact
+        return next((table for each, table in self.tables.items() if each.lower() == name.lower()), None)
+
+    def table(self, name: str) -> Table:
+        """Return the table of that name.
+
+        Raises:
+            CatalogError: if there is none; names the nearest.
+        """
+        table = self.find(name)
+        if table is None:
+            raise CatalogError(
+                f'no table "{name}" in {self.store.root}{suggest(name, self.tables)} It has: {listing(self.tables)}.'
+            )
+        return table

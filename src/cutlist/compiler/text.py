@@ -1,0 +1,93 @@
+"""A statement: its text, where it stands, its tree and its tokens; and edits by source span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import Token, TokenType, exp
+from sqlglot.errors import SqlglotError
+
+from cutlist.errors import QueryError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One parsed SQL statement.
+
+    `place` is the file it stands in, or `query`; `text` is the user's own, without a trailing semicolon.
+    """
+
+    place: str
+    text: str
+    tree: exp.Expr
+    tokens: Sequence[Token]
+
+    def at(self, offset: int) -> str:
+        """Return `place:line:column` of a character of the text, both counted from 1."""
+        return locate(self.place, self.text, offset)
+
+    def edited(self, edits: Iterable[tuple[int, int, str]]) -> str:
+        """Return the text with spans [start, stop) replaced; an empty span inserts."""
+        text = self.text
+        for start, stop, new in sorted(edits, reverse=True):
+            text = text[:start] + new + text[stop:]
+        return text
+
+
+def locate(place: str, text: str, offset: int) -> str:
+    """Return `place:line:column` of an offset, both counted from 1.
+
+    Examples:
+        >>> locate("query", "SELECT\\n  x", 9)
+        'query:2:3'
+    """
+    line = text.count("\n", 0, offset) + 1
+    column = offset - (text.rfind("\n", 0, offset) + 1) + 1
+    return f"{place}:{line}:{column}"
+
+
+def parse(text: str, place: str = "query") -> Statement:
+    """Return the one SELECT (or other query) that a text holds.
+
+    Raises:
+        QueryError: if the text is empty, does not parse, holds several statements, or one that is not a query.
+
+    Examples:
+        >>> parse("SELECT 1 AS one;").text
+        'SELECT 1 AS one'
+    """
+    try:
+        tokens = sqlglot.tokenize(text, dialect="duckdb")
+        trees = [tree for tree in sqlglot.parse(text, dialect="duckdb") if tree is not None]
+    except SqlglotError as error:
+        raise QueryError(f"{place}: cannot parse: {_short(error)}") from error
+    starts = [token.start for token in tokens if token.token_type != TokenType.SEMICOLON]
+    if not trees or not starts:
+        raise QueryError(f"{place}: empty; expected one SELECT")
+    if len(trees) > 1:
+        end = next(token.start for token in tokens if token.token_type == TokenType.SEMICOLON)
+        second = next(start for start in starts if start > end)
+        raise QueryError(
+            f"{locate(place, text, second)}: a second statement starts here; expected one SELECT, "
+            f"so put each in a file or a call of its own"
+        )
+    tree = trees[0]
+    if not isinstance(tree, exp.Query | exp.Pivot | exp.Values | exp.Table):
+        kind = text[starts[0] :].split(maxsplit=1)[0].upper()
+        raise QueryError(f"{locate(place, text, starts[0])}: this is {kind}, expected one SELECT")
+    tokens = [token for token in tokens if token.token_type != TokenType.SEMICOLON]
+    return Statement(place=place, text=text[: tokens[-1].end + 1], tree=tree, tokens=tokens)
+
+
+def _short(error: SqlglotError) -> str:
+    """Return the first line of a sqlglot error, without the terminal's underline codes."""
+    first = str(error).replace("\x1b[4m", "").replace("\x1b[0m", "").splitlines()[0]
+    return first.rstrip(".")
+
+
+def span(node: exp.Expr) -> tuple[int, int] | None:
+    """Return the source span [start, stop) of an identifier or star, or None where the parser made it up."""
+    start, end = node.meta.get("start"), node.meta.get("end")
+    return None if start is None or end is None else (int(start), int(end) + 1)

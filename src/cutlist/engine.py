@@ -1,0 +1,347 @@
+"""DuckDB over a snapshot: one cursor for each query, with just the tables and views that the query names.
+
+Two instances: one for compiling, which can touch no file and whose configuration is locked, and one for ad-hoc SQL.
+The only home of `duckdb`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from cutlist.compiler import (
+    ROWID_SUFFIX,
+    Statement,
+    canonical,
+    expose_rowid,
+    has_order,
+    parse,
+    table_names,
+    total_order,
+)
+from cutlist.errors import CutlistError, QueryError, listing, suggest
+from cutlist.media.reference import FIELDS
+from cutlist.selection import Packer, Selection, Source, is_sorted
+from cutlist.views import View, needed_views
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cutlist.catalog import Snapshot
+    from cutlist.store import Table
+
+DUCKDB_VERSION = duckdb.__version__
+_ARROW_BATCH_ROWS = 131_072
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A query on a cursor of its own, where the names that it uses are defined."""
+
+    cursor: duckdb.DuckDBPyConnection
+    text: str
+    tables: tuple[Table, ...]
+    views: Mapping[str, Statement]
+    sources: tuple[Source, ...]
+
+
+def _connect(*, sandbox: bool) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    fields = ", ".join(f'"{name}" {kind}' for name, kind in FIELDS)
+    connection.execute(f"CREATE TYPE media AS STRUCT({fields})")
+    connection.execute(files("cutlist").joinpath("macros.sql").read_text(encoding="utf-8"))
+    connection.execute(
+        "SET enable_progress_bar = true; SET enable_progress_bar_print = false; SET progress_bar_time = 0"
+    )
+    if sandbox:
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier.
+
+    Examples:
+        >>> quoted('odd "name"')
+        '"odd ""name\"""'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class Engine:
+    """DuckDB over the tables of a snapshot and a set of views."""
+
+    snapshot: Snapshot
+    views: Mapping[str, View]
+
+    @cached_property
+    def _adhoc(self) -> duckdb.DuckDBPyConnection:
+        return _connect(sandbox=False)
+
+    @cached_property
+    def _compiling(self) -> duckdb.DuckDBPyConnection:
+        return _connect(sandbox=True)
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The media columns of all tables: what `source` numbers in the references that `sql` returns."""
+        return _sources(tuple(self.snapshot.tables[name] for name in sorted(self.snapshot.tables)))
+
+    def close(self) -> None:
+        """Close both instances."""
+        for name in ("_adhoc", "_compiling"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
+    def find_view(self, name: str) -> View | None:
+        """Return the view of that name, unless a table has it too; names ignore case."""
+        if self.snapshot.find(name) is not None:
+            return None
+        return self.views.get(name) or next((v for each, v in self.views.items() if each.lower() == name.lower()), None)
+
+    def check_syntax(self, text: str, place: str) -> None:
+        """Raise QueryError, with DuckDB's own words and the place, if DuckDB cannot parse a text."""
+        try:
+            self._compiling.extract_statements(text)
+        except duckdb.Error as error:
+            raise QueryError(_message(place, text, error)) from error
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation | None:
+        """Run any DuckDB SQL over the tables and views; return a lazy relation, or None for a statement without rows.
+
+        Raises:
+            QueryError: if DuckDB refuses it; has the place where that can be told.
+        """
+        try:
+            statement = parse(query)
+        except QueryError:  # not one query: several statements, DDL, or what only DuckDB can parse
+            return self._sql_by_words(query)
+        binding = self.bind(statement, strict=False)
+        with self._placed(statement, binding):
+            return binding.cursor.sql(binding.text)
+
+    def _sql_by_words(self, query: str) -> duckdb.DuckDBPyRelation | None:
+        """Run text that is not one query: every table and view whose name is a word of it is defined."""
+        words = {word.lower() for word in re.findall(r"[\w/]+", query)}
+        names = [name for name in (*self.snapshot.tables, *self.views) if name.lower() in words]
+        probe = parse("SELECT 1 FROM " + ", ".join(map(quoted, names)) if names else "SELECT 1")
+        binding = self.bind(probe, strict=False)
+        try:
+            return binding.cursor.sql(query)
+        except duckdb.Error as error:
+            raise QueryError(_message("query", query, error)) from error
+
+    def bind(self, statement: Statement, *, strict: bool) -> Binding:
+        """Return a cursor on which a statement can run: its tables registered, its views defined.
+
+        Args:
+            strict: Whether to compile: in the instance without access to files, where a name that is neither table
+                nor view is an error, and references number the media columns of the statement's own tables.
+
+        Raises:
+            QueryError: for unknown names (`strict`), and for views that cannot be parsed or bound.
+        """
+        views, _ = needed_views(statement, self.find_view)
+        tables: dict[str, Table] = {}
+        for each in (*views.values(), statement):
+            for named in table_names(each):
+                table = self.snapshot.find(named.name)
+                if table is not None:
+                    tables[table.name] = table
+                elif strict and self.find_view(named.name) is None:
+                    known = {**self.snapshot.tables, **self.views}
+                    raise QueryError(
+                        f'{each.at(named.offset)}: no table or view "{named.name}"{suggest(named.name, known)} '
+                        f"There are: {listing(known)}."
+                    )
+        texts = {name: expose_rowid(view, self._is_table) for name, view in views.items()}
+        text, exposed = expose_rowid(statement, self._is_table)
+        for _, more in texts.values():
+            exposed |= more
+        ordered = tuple(tables[name] for name in sorted(tables))
+        sources = _sources(ordered) if strict else self.sources
+        cursor = (self._compiling if strict else self._adhoc).cursor()
+        binding = Binding(cursor=cursor, text=text, tables=ordered, views=views, sources=sources)
+        for table in ordered:
+            _define_table(cursor, table, sources, with_rowid=table.name.lower() in exposed)
+        for name, view in views.items():
+            with self._placed(view, binding):
+                cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{texts[name][0]}")
+        return binding
+
+    def _is_table(self, name: str) -> bool:
+        return self.snapshot.find(name) is not None
+
+    @contextmanager
+    def _placed(self, statement: Statement, binding: Binding) -> Iterator[None]:
+        """Turn DuckDB's errors into ours, with the place in the user's text."""
+        try:
+            yield
+        except duckdb.Error as error:
+            raise QueryError(_place_error(statement, binding, error)) from error
+
+    def canonical_key(self, statement: Statement) -> str:
+        """Return a text that is equal for two statements if they mean the same over this snapshot and these views."""
+        views, names = needed_views(statement, self.find_view)
+        tables = {table.name: table.version for table in map(self.snapshot.find, names) if table is not None}
+        parts = [canonical(statement.text)]
+        parts += [f"{name} = {canonical(view.text)}" for name, view in sorted(views.items())]
+        parts += [f"{name} @ {version}" for name, version in sorted(tables.items())]
+        return "\n".join(parts)
+
+    def compile(
+        self, statement: Statement, *, on_progress: Callable[[duckdb.DuckDBPyConnection], Any] | None = None
+    ) -> Selection:
+        """Run a query over references and return its rows as a selection. No media byte is read.
+
+        The rows are in the query's ORDER BY and then by every output field; without one, by every output field.
+
+        Args:
+            statement: One SELECT.
+            on_progress: Called with the cursor before the query runs, to watch its progress.
+
+        Raises:
+            QueryError: if the query cannot be bound or run, or two of its columns have one name.
+        """
+        binding = self.bind(statement, strict=True)
+        cursor = binding.cursor
+        try:
+            with self._placed(statement, binding):
+                bound = cursor.sql(binding.text)
+                names, types = bound.columns, [str(kind) for kind in bound.types]
+                _refuse_equal_names(statement, names)
+                text = total_order(_again(statement, binding.text), len(names))
+                if on_progress is not None:
+                    on_progress(cursor)
+                reader = cursor.sql(text).to_arrow_reader(_ARROW_BATCH_ROWS)
+                packer = Packer(reader.schema)
+                for batch in reader:
+                    packer.add(batch)
+            table, constants = packer.finish()
+            ordered = has_order(statement)
+            if not ordered and not is_sorted(table):
+                table = _sorted(cursor, table)
+        finally:
+            cursor.close()
+        return Selection.build(
+            table,
+            reader.schema,
+            constants,
+            binding.sources,
+            types=types,
+            sql=statement.text,
+            ordered=ordered,
+            tables={each.name: each.version for each in binding.tables},
+            views={name: view.text for name, view in binding.views.items()},
+        )
+
+
+def _sources(tables: Iterable[Table]) -> tuple[Source, ...]:
+    """Return the media columns of tables, in order."""
+    return tuple(
+        Source(table=table.name, version=table.version, column=column, kind=kind)
+        for table in tables
+        for column, kind in table.media_columns.items()
+    )
+
+
+def _again(statement: Statement, text: str) -> Statement:
+    """Return the statement of an edited text."""
+    return statement if text == statement.text else parse(text, statement.place)
+
+
+def _define_table(
+    cursor: duckdb.DuckDBPyConnection, table: Table, sources: tuple[Source, ...], *, with_rowid: bool
+) -> None:
+    """Define a table's name as a view in which media columns are references, and `_rowid` is no column."""
+    scanned = f"{table.name} scanned"
+    cursor.register(scanned, table.scan())
+    numbers = {each.column: number for number, each in enumerate(sources) if each.table == table.name}
+    columns = []
+    for name in table.sql_columns:
+        if name not in numbers:
+            columns.append(quoted(name))
+            continue
+        values = {"source": str(numbers[name]), "row": "_rowid", "ops": "0"}
+        fields = ", ".join(f"{key!r}: {values.get(key, 'NULL')}" for key, _ in FIELDS)
+        columns.append(f"CASE WHEN {quoted(name)} IS NOT NULL THEN {{{fields}}}::media END AS {quoted(name)}")
+    body = f"{', '.join(columns)} FROM {quoted(scanned)}"
+    cursor.execute(f"CREATE TEMP VIEW {quoted(table.name)} AS SELECT {body}")
+    if with_rowid:
+        cursor.execute(f"CREATE TEMP VIEW {quoted(table.name + ROWID_SUFFIX)} AS SELECT _rowid, {body}")
+
+
+def _sorted(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> pa.Table:
+    """Return a table sorted by every column."""
+    cursor.register("unsorted samples", table)
+    return cursor.sql('FROM "unsorted samples" ORDER BY ALL').to_arrow_table().cast(table.schema)
+
+
+def _refuse_equal_names(statement: Statement, names: list[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise QueryError(
+            f'{statement.place}: two columns are named "{twice}"; give one another name, e.g. '
+            f"`… AS {re.sub(r'[^A-Za-z0-9_]', '_', twice)}_2`, so that a batch can have both"
+        )
+
+
+def _message(place: str, text: str, error: Exception) -> str:
+    """Return DuckDB's message in one paragraph, its LINE replaced by ours."""
+    message = re.sub(r"\n\nLINE \d+:.*", "", str(error), flags=re.DOTALL)
+    message = re.sub(r'STRUCT\("source" USMALLINT.*?center_height INTEGER\)', "media", message)
+    kind, _, rest = message.partition(": ")
+    if not kind.endswith("Error"):
+        rest = message
+    lines = [line.strip() for line in rest.splitlines() if line.strip()]
+    at = re.search(r"\n\nLINE (\d+): (.*)\n( *)\^", str(error))
+    if at is not None:
+        line, shown, caret = int(at[1]), at[2], len(at[3]) - len(f"LINE {at[1]}: ")
+        lines_of_text = text.splitlines()
+        if line <= len(lines_of_text):
+            core = shown.removeprefix("...").removesuffix("...")
+            column = lines_of_text[line - 1].find(core) + caret - (3 if shown.startswith("...") else 0) + 1
+            place = f"{place}:{line}:{max(column, 1)}"
+    return f"{place}: {' '.join(line if line[-1] in '.:;!?' else line + ';' for line in lines).rstrip(';')}"
+
+
+def _place_error(statement: Statement, binding: Binding, error: duckdb.Error) -> str:
+    """Return an error of DuckDB with the place in the user's text; for an unknown name, with the nearest and all."""
+    text = str(error)
+    column = re.search(r'(?:Referenced column|column named) "([^"]+)"', text) or re.search(
+        r'does not have a column named "([^"]+)"', text
+    )
+    if column is None:
+        return _message(statement.place, statement.text, error)
+    name = column[1]
+    place = next(
+        (statement.at(token.start) for token in statement.tokens if token.text.lower() == name.lower()),
+        statement.place,
+    )
+    known: dict[str, list[str]] = {}
+    hidden: dict[str, str] = {}
+    for named in table_names(statement):
+        table = next((each for each in binding.tables if each.name.lower() == named.name.lower()), None)
+        if table is not None:
+            hidden |= table.hidden_columns
+        try:
+            known[named.name] = binding.cursor.sql(f"FROM {quoted(named.name)}").columns
+        except (duckdb.Error, CutlistError):
+            continue
+    if name in hidden:
+        return (
+            f"{place}: column {name} has the type {hidden[name]}, which SQL cannot hold; cast it when the table is made"
+        )
+    every = [each for columns in known.values() for each in columns]
+    has = " ".join(f"{table} has: {listing(columns, most=40)}." for table, columns in known.items())
+    where = f" in {' or '.join(known)}" if known else ""
+    return f'{place}: no column "{name}"{where}{suggest(name, every)} {has or "This query names no table."}'

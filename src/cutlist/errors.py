@@ -1,0 +1,83 @@
+"""Every error that cutlist raises on purpose, under one base class.
+
+    CutlistError
+    ├── SettingsError      a setting, an argument or a file given by the user is not usable
+    ├── CatalogError       a root, table, view or version that is not there
+    ├── QueryError         SQL that cannot be parsed, bound, compiled or run; carries the place in the user's text
+    ├── SelectionError     a selection that is empty, damaged, or does not fit what it is used for
+    ├── OrderError         a batch size, rank or shuffle that no order exists for
+    ├── StateError         a checkpoint of another selection, seed, batch size or order
+    ├── IngestError        sources or metadata that cannot be ingested
+    └── MediaError         bytes that cannot be decoded, or decode parameters that do not fit them
+
+Each can be built from one string, so that it survives the trip out of a worker process unchanged.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CutlistError(Exception):
+    """Base of every error that cutlist raises on purpose."""
+
+
+class SettingsError(CutlistError):
+    """A setting, an argument or a file given by the user is not usable."""
+
+
+class CatalogError(CutlistError):
+    """A root, table, view or version that is not there."""
+
+
+class QueryError(CutlistError):
+    """SQL that cannot be parsed, bound, compiled or run."""
+
+
+class SelectionError(CutlistError):
+    """A selection that is empty, damaged, or does not fit what it is used for."""
+
+
+class OrderError(CutlistError):
+    """A batch size, rank or shuffle that no order exists for."""
+
+
+class StateError(CutlistError):
+    """A checkpoint of another selection, seed, batch size or order."""
+
+
+class IngestError(CutlistError):
+    """Sources or metadata that cannot be ingested."""
+
+
+class MediaError(CutlistError):
+    """Bytes that cannot be decoded, or decode parameters that do not fit them."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: `; did you mean "x"?`, or `.` where no known name is near.
+
+    Examples:
+        >>> suggest("captoin", ["caption", "id"])
+        '; did you mean "caption"?'
+        >>> suggest("zzz", ["caption", "id"])
+        '.'
+    """
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f'; did you mean "{by_lower[near[0]]}"?' if near else "."
+
+
+def listing(names: Iterable[str], *, most: int = 20) -> str:
+    """Return names for a message: sorted, at most `most`, or `none`.
+
+    Examples:
+        >>> listing(["b", "a"])
+        'a, b'
+        >>> listing([])
+        'none'
+    """
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:most]) or "none"
+    return shown if len(ordered) <= most else f"{shown}, … ({len(ordered)} in all)"

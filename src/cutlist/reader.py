@@ -1,0 +1,399 @@
+"""The reader: positions of a selection → decoded rows, in order. The one pipeline that moves media bytes.
+
+    steps of positions ─ plan ─ read, several steps in one call ─ decode in a pool ─ row processors ─ rows of a step
+                        └──────── one thread, a window ahead ───┘ └─── `num_threads`, a few steps ahead ──┘
+
+Rows before batches: everything here happens to one row at a time (`Reader._row`); who wants batches makes them of rows.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cutlist.errors import MediaError, SelectionError
+from cutlist.media import decode
+from cutlist.media.reference import MediaRef, to_ref
+from cutlist.selection import Selection, has_media, is_media
+
+if TYPE_CHECKING:
+    from cutlist.store import Store, Table
+
+Row = dict[str, Any]
+"""One sample: column name → value. Media are arrays (`cutlist.media.decode` has the shapes), `raw` is bytes, an ARRAY
+of numbers is an array, NULL is None; all else is the Python value."""
+
+Processor = Callable[[Row], Row]
+"""A function from one row to one row."""
+
+WHOLE_BYTES = 2**20
+"""A video up to this size is read whole, with its neighbours; of a longer one only what a clip needs is read."""
+
+WINDOW_ROWS = 512
+"""Rows whose bytes are asked for in one call, about."""
+
+
+@dataclass(slots=True)
+class ReaderStats:
+    """What a reader has done. Bytes and calls count whole reads; `decode_seconds` is summed over threads;
+    `wait_seconds` is the time that the consumer of rows waited for them."""
+
+    num_samples: int = 0
+    num_bytes: int = 0
+    num_reads: int = 0
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    wait_seconds: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, **amounts: float) -> None:
+        """Add to counters by name; safe from any thread."""
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """A step whose samples are known and whose bytes are not yet read."""
+
+    position: NDArray[np.int64]
+    rows: list[Row]
+    refs: list[MediaRef]
+
+
+_Blobs = Mapping[tuple[int, int], bytes | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetched:
+    """A step with the bytes of its media."""
+
+    planned: _Planned
+    blobs: _Blobs
+
+
+class Reader:
+    """Reads and decodes the samples of a selection."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        store: Store,
+        *,
+        processors: Sequence[Processor] = (),
+        num_threads: int | None = None,
+        prefetch_bytes: int = 512 * 2**20,
+    ):
+        """Prepare to read; nothing is opened until then.
+
+        Args:
+            selection: The training set.
+            store: The root that its tables are in.
+            processors: Applied to each row, in order; one row in, one row out.
+            num_threads: Threads that decode; default one for each core.
+            prefetch_bytes: Upper bound on encoded bytes held, but for a step that alone needs more.
+        """
+        self.selection = selection
+        self.stats = ReaderStats()
+        self.num_threads = num_threads or os.cpu_count() or 1
+        self._store = store
+        self._processors = tuple(processors)
+        self._window_bytes = max(prefetch_bytes // 3, 1)
+        self._tables: dict[str, Table] = {}
+
+    def _table(self, source: int) -> tuple[Table, str]:
+        """Return the table, at its pinned version, and the column that a reference's `source` numbers."""
+        each = self.selection.sources[source]
+        if each.table not in self._tables:
+            self._tables[each.table] = self._store.open(each.table, each.version)
+        return self._tables[each.table], each.column
+
+    def read(self, steps: Iterable[NDArray[np.int64]]) -> Generator[list[Row], None, None]:
+        """Yield the decoded rows of each step, in order.
+
+        Threads are started by the first `next` and gone when the generator ends, fails or is closed.
+
+        Args:
+            steps: int64 positions of each step, any shape (n,).
+
+        Raises:
+            MediaError: where a sample cannot be read or decoded; names table, version, row id and column.
+        """
+        for each in self.selection.sources:
+            self._table(self.selection.sources.index(each))
+        stop = threading.Event()
+        fetched: queue.Queue[list[_Fetched] | BaseException | None] = queue.Queue(maxsize=1)
+        fetcher = threading.Thread(
+            target=self._fetch, args=(iter(steps), fetched, stop), name="cutlist-fetch", daemon=True
+        )
+        pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="cutlist-decode")
+        ready: deque[_Fetched] = deque()
+        decoding: deque[list[Future[Row]]] = deque()
+        ended = False
+        fetcher.start()
+        try:
+            while True:
+                began = time.perf_counter()
+                while not ended and len(decoding) < self._steps_ahead(decoding):
+                    if not ready:
+                        if decoding and fetched.empty():
+                            break
+                        window = fetched.get()
+                        if isinstance(window, BaseException):
+                            raise window
+                        if window is None:
+                            ended = True
+                            break
+                        ready.extend(window)
+                    step = ready.popleft()
+                    decoding.append(
+                        [
+                            pool.submit(self._row, row, int(position), step.blobs)
+                            for row, position in zip(step.planned.rows, step.planned.position, strict=True)
+                        ]
+                    )
+                if not decoding:
+                    return
+                rows = [future.result() for future in decoding.popleft()]
+                self.stats.add(wait_seconds=time.perf_counter() - began, num_samples=len(rows))
+                yield rows
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            fetcher.join()
+
+    def _steps_ahead(self, decoding: Sequence[Sequence[Any]]) -> int:
+        """Return how many steps to have under way: enough for every thread, but no fewer than two."""
+        rows = len(decoding[0]) if decoding else 1
+        return max(2, -(-2 * self.num_threads // max(rows, 1)) + 1)
+
+    # -- plan and read: one thread --------------------------------------------------------------------------------
+
+    def _fetch(self, steps: Iterator[NDArray[np.int64]], out: queue.Queue[Any], stop: threading.Event) -> None:
+        """Read windows of steps until there are no more, or until told to stop."""
+
+        def put(item: Any) -> bool:
+            while not stop.is_set():
+                try:
+                    out.put(item, timeout=0.05)
+                    return True
+                except queue.Full:
+                    continue
+            return False
+
+        try:
+            for window in self._windows(steps):
+                if stop.is_set() or not put(window):
+                    return
+            put(None)
+        except BaseException as error:  # handed to the consumer, whatever it is
+            put(error)
+
+    def _windows(self, steps: Iterator[NDArray[np.int64]]) -> Iterator[list[_Fetched]]:
+        """Yield steps with their bytes, several steps to a read: one step first, then more and more."""
+        window: list[_Planned] = []
+        sizes: dict[tuple[int, int], int] = {}
+        rows, rows_wanted = 0, 1
+        for positions in steps:
+            planned = self._plan(positions)
+            more = self._sizes(planned, sizes)
+            if window and sum(sizes.values()) + sum(more.values()) > self._window_bytes:
+                yield self._read_window(window, sizes)
+                window, sizes, rows, more = [], {}, 0, self._sizes(planned, {})
+            window.append(planned)
+            sizes |= more
+            rows += len(planned.rows)
+            if rows >= rows_wanted:
+                yield self._read_window(window, sizes)
+                window, sizes, rows = [], {}, 0
+                rows_wanted = min(WINDOW_ROWS, 2 * max(rows_wanted, len(planned.rows)))
+        if window:
+            yield self._read_window(window, sizes)
+
+    def _plan(self, positions: NDArray[np.int64]) -> _Planned:
+        """Return the samples at positions, their media as references."""
+        if len(positions) and not 0 <= int(positions.min()) <= int(positions.max()) < self.selection.num_samples:
+            raise SelectionError(
+                f"positions {positions.min()}…{positions.max()} of a selection of {self.selection.num_samples} samples"
+            )
+        table = self.selection.take(positions)
+        refs: list[MediaRef] = []
+        values = {each.name: _values(table.column(each.name), refs) for each in table.schema}
+        rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+        return _Planned(position=positions, rows=rows, refs=refs)
+
+    def _sizes(self, planned: _Planned, known: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+        """Return the size of each blob of a step that is not yet known."""
+        wanted = {(ref.source, ref.row) for ref in planned.refs} - known.keys()
+        sizes: dict[tuple[int, int], int] = {}
+        for source in sorted({source for source, _ in wanted}):
+            row_ids = np.array(sorted(row for each, row in wanted if each == source), dtype=np.uint64)
+            table, column = self._table(source)
+            of_rows = table.blob_sizes(column, row_ids)
+            sizes |= {(source, int(row)): int(size) for row, size in zip(row_ids, of_rows, strict=True)}
+        return sizes
+
+    def _read_window(self, window: Sequence[_Planned], sizes: Mapping[tuple[int, int], int]) -> list[_Fetched]:
+        """Read the bytes of a window of steps: one call for each media column."""
+        began = time.perf_counter()
+        whole: set[tuple[int, int]] = set()
+        opened: set[int] = set()
+        for ref in (ref for planned in window for ref in planned.refs):
+            key = (ref.source, ref.row)
+            if sizes[key] <= WHOLE_BYTES or not any(op.name == "clip" for op in ref.ops):
+                whole.add(key)
+        blobs: dict[tuple[int, int], bytes | None] = {}
+        for source in sorted({source for source, _ in whole}):
+            row_ids = np.array(sorted(row for each, row in whole if each == source), dtype=np.uint64)
+            table, column = self._table(source)
+            data = table.read_blobs(column, row_ids)
+            blobs |= {(source, int(row)): each for row, each in zip(row_ids, data, strict=True)}
+            opened.add(source)
+        self.stats.add(
+            num_reads=len(opened),
+            num_bytes=sum(sizes[key] for key in whole),
+            read_seconds=time.perf_counter() - began,
+        )
+        return [_Fetched(planned=planned, blobs=blobs) for planned in window]
+
+    # -- decode and process: a pool -------------------------------------------------------------------------------
+
+    def _row(self, row: Row, position: int, blobs: _Blobs) -> Row:
+        """Return one row with its media decoded and every processor applied."""
+        began = time.perf_counter()
+        row = {name: self._decoded(value, name, blobs) for name, value in row.items()}
+        for processor in self._processors:
+            row = _processed(processor, row, position)
+        self.stats.add(decode_seconds=time.perf_counter() - began)
+        return row
+
+    def _decoded(self, value: Any, column: str, blobs: _Blobs) -> Any:
+        if isinstance(value, MediaRef):
+            return self._medium(value, column, blobs)
+        if isinstance(value, _Nested):
+            return value.map(lambda ref: self._medium(ref, column, blobs))
+        return value
+
+    def _medium(self, ref: MediaRef, column: str, blobs: _Blobs) -> Any:
+        table, stored = self._table(ref.source)
+        try:
+            data = blobs.get((ref.source, ref.row))
+            if data is not None:
+                return decode(data, ref.ops)
+            (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
+            if file is None:
+                raise MediaError("the stored medium is NULL")
+            return decode(cast("BinaryIO", _Counted(file, self.stats)), ref.ops)
+        except MediaError as error:
+            raise MediaError(
+                f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column}): {error}"
+            ) from error
+
+
+class _Counted:
+    """A file whose reads are counted."""
+
+    def __init__(self, file: BinaryIO, stats: ReaderStats):
+        self._file, self._stats = file, stats
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._stats.add(num_reads=1, num_bytes=len(data))
+        return data
+
+
+def _processed(processor: Processor, row: Row, position: int) -> Row:
+    name = getattr(processor, "__name__", type(processor).__name__)
+    try:
+        result = processor(row)
+    except Exception as error:
+        error.add_note(f"in processor {name}, for the sample at position {position} of the selection")
+        raise
+    if not isinstance(result, dict):
+        what = "None" if result is None else f"a {type(result).__name__}"
+        raise SelectionError(
+            f"processor {name} returned {what} for the sample at position {position}; expected one row, a dict "
+            f"(to leave samples out, say so in the query's WHERE)"
+        )
+    return result
+
+
+class _Nested:
+    """A list, struct or map with media references inside, each replaced when it is decoded."""
+
+    def __init__(self, value: Any, kind: pa.DataType, refs: list[MediaRef]):
+        self._value = _converted(value, kind, refs)
+
+    def map(self, decoded: Callable[[MediaRef], Any]) -> Any:
+        """Return the value with each reference replaced."""
+
+        def walk(value: Any) -> Any:
+            if isinstance(value, MediaRef):
+                return decoded(value)
+            if isinstance(value, list):
+                return [walk(each) for each in value]
+            if isinstance(value, dict):
+                return {key: walk(each) for key, each in value.items()}
+            return tuple(walk(each) for each in value) if isinstance(value, tuple) else value
+
+        return walk(self._value)
+
+
+def _converted(value: Any, kind: pa.DataType, refs: list[MediaRef]) -> Any:
+    """Return a nested value with `media` structs as references, which are also added to `refs`."""
+    if value is None or not has_media(kind):
+        return value
+    if is_media(kind):
+        ref = to_ref(value)
+        assert ref is not None
+        refs.append(ref)
+        return ref
+    if pa.types.is_struct(kind):
+        return {each.name: _converted(value[each.name], each.type, refs) for each in kind}
+    if pa.types.is_map(kind):
+        return [(_converted(k, kind.key_type, refs), _converted(v, kind.item_type, refs)) for k, v in value]
+    return [_converted(each, kind.value_type, refs) for each in value]
+
+
+def _values(column: pa.ChunkedArray, refs: list[MediaRef]) -> list[Any]:
+    """Return a column's values, one for each row, and add the references among them to `refs`."""
+    kind = column.type
+    if is_media(kind):
+        found = [to_ref(value) for value in column.to_pylist()]
+        refs.extend(ref for ref in found if ref is not None)
+        return list(found)
+    if has_media(kind):
+        return [None if value is None else _Nested(value, kind, refs) for value in column.to_pylist()]
+    array = fixed_array(column)
+    return list(array) if array is not None else column.to_pylist()
+
+
+def fixed_array(column: pa.ChunkedArray) -> NDArray[Any] | None:
+    """Return an ARRAY column of numbers without NULLs as one array, shape (rows, n, …), else None."""
+    shape, kind = [len(column)], column.type
+    values = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if not pa.types.is_fixed_size_list(kind) or len(column) == 0:
+        return None
+    while pa.types.is_fixed_size_list(kind):
+        if values.null_count:
+            return None
+        shape.append(kind.list_size)
+        values, kind = values.flatten(), kind.value_type
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if not numeric or values.null_count:
+        return None
+    array: NDArray[Any] = values.to_numpy(zero_copy_only=False).reshape(shape)
+    return array

@@ -1,0 +1,450 @@
+"""A selection: the compiled training set, written once and memory-mapped. Rows of references and values, and a header.
+
+The file is Arrow IPC with batches of `BATCH_ROWS` rows, so that any position is found by division. Of a media column
+only the fields that differ between rows are stored; the constant ones stand in the header, a JSON object under the
+schema key `cutlist`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cutlist.errors import SelectionError
+from cutlist.media.reference import FIELD_NAMES, FIELDS, OPS, Op, op_codes
+
+FORMAT = 1
+"""Version of the file format; another is refused. A change is a SELECTION FORMAT BREAKING CHANGE in the changelog."""
+
+BATCH_ROWS = 65_536
+"""Rows in each batch of the file but the last."""
+
+_KEY = b"cutlist"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A media column of a table at a version: what `source` of a media reference numbers."""
+
+    table: str
+    version: int
+    column: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a selection.
+
+    `type` is DuckDB's. `null_count` counts NULLs over all samples, those inside an ARRAY too. For a media column (a
+    reference in each sample) `constants` has the fields that are the same in every sample.
+    """
+
+    name: str
+    type: str
+    media: bool
+    null_count: int
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ops(self) -> tuple[Op, ...] | None:
+        """The operations of a media column with their parameters, or None if they differ between samples.
+
+        A parameter that differs is NaN.
+        """
+        if not self.media or "ops" not in self.constants:
+            return None
+        return tuple(
+            Op(name, tuple(self.constants.get(each, float("nan")) for each in fields))
+            for name, fields in (OPS[code] for code in op_codes(self.constants["ops"]))
+        )
+
+
+def is_media(kind: pa.DataType) -> bool:
+    """Return whether an Arrow type is that of a media reference."""
+    return pa.types.is_struct(kind) and tuple(kind.field(i).name for i in range(kind.num_fields)) == FIELD_NAMES
+
+
+def has_media(kind: pa.DataType) -> bool:
+    """Return whether an Arrow type is, or holds at any depth, a media reference."""
+    return is_media(kind) or any(has_media(kind.field(i).type) for i in range(kind.num_fields))
+
+
+class Packer:
+    """Collects batches of a query's result with the constant fields of its media columns taken out."""
+
+    def __init__(self, schema: pa.Schema):
+        self._schema = schema
+        self._media = {each.name: dict.fromkeys(FIELD_NAMES, _UNSEEN) for each in schema if is_media(each.type)}
+        self._batches: list[dict[str, Any]] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take one batch."""
+        if batch.num_rows == 0:
+            return
+        packed: dict[str, Any] = {}
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            packed[name] = self._pack(name, column) if name in self._media else column
+        self._batches.append(packed)
+
+    def _pack(self, name: str, column: pa.StructArray) -> tuple[pa.Array, dict[str, Any]]:
+        """Return the validity of one media column, and each field as one value where it is constant in the batch."""
+        valid, fields = column.is_valid(), {}
+        some = column.null_count < len(column)
+        for index, key in enumerate(FIELD_NAMES):
+            values = column.field(index)
+            known = self._media[name][key]
+            one = _constant(values if column.null_count == 0 else values.filter(valid)) if some else _UNSEEN
+            if some:
+                self._media[name][key] = one if known is _UNSEEN or known == one else _VARIES
+            fields[key] = (values.type, one if one is not _VARIES else values)
+        return valid, fields
+
+    def finish(self) -> tuple[pa.Table, dict[str, dict[str, Any]]]:
+        """Return the packed samples, and per media column the constant fields."""
+        constants = {
+            name: {
+                key: one for key, one in fields.items() if one is not _VARIES and one is not _UNSEEN and key != "row"
+            }
+            for name, fields in self._media.items()
+        }
+        columns = {
+            each.name: pa.chunked_array(
+                [
+                    self._column(each, constants[each.name], batch[each.name])
+                    if each.name in self._media
+                    else batch[each.name]
+                    for batch in self._batches
+                ],
+                type=self._type(each, constants),
+            )
+            for each in self._schema
+        }
+        self._batches.clear()
+        return pa.table(columns, schema=pa.schema([(n, c.type) for n, c in columns.items()])), constants
+
+    def _type(self, each: pa.Field, constants: Mapping[str, Mapping[str, Any]]) -> pa.DataType:
+        if each.name not in self._media:
+            return each.type
+        return pa.struct([inner for inner in each.type if inner.name not in constants[each.name]])
+
+    @staticmethod
+    def _column(each: pa.Field, constants: Mapping[str, Any], packed: tuple[pa.Array, dict[str, Any]]) -> pa.Array:
+        valid, fields = packed
+        names = [key for key in FIELD_NAMES if key not in constants]
+        arrays = []
+        for key in names:
+            kind, one = fields[key]
+            if not isinstance(one, pa.Array):
+                one = pa.repeat(pa.scalar(None if one is _UNSEEN else one, type=kind), len(valid))
+            arrays.append(one)
+        return pa.StructArray.from_arrays(arrays, names=names, mask=pc.invert(valid))
+
+
+class _Mark:
+    pass
+
+
+_UNSEEN, _VARIES = _Mark(), _Mark()
+
+
+def _constant(values: pa.Array) -> Any:
+    """Return the value that all of an array's entries have, None if all are NULL, or `_VARIES`."""
+    if values.null_count == len(values):
+        return None
+    if values.null_count:
+        return _VARIES
+    first = values[0]
+    return first.as_py() if pc.all(pc.equal(values, first)).as_py() else _VARIES
+
+
+def is_sorted(table: pa.Table) -> bool:
+    """Return whether a packed table is strictly increasing by its first column, so that its order has no ties.
+
+    Says no wherever that is not cheap to see.
+    """
+    if table.num_rows < 2:
+        return True
+    first = table.column(0)
+    if pa.types.is_struct(first.type):
+        names = [first.type.field(i).name for i in range(first.type.num_fields)]
+        if not names or names[0] != "row" or first.null_count:
+            return False
+        first = pc.struct_field(first, "row")
+    if not pa.types.is_integer(first.type) or first.null_count:
+        return False
+    values: NDArray[np.int64] = first.to_numpy()
+    return bool((values[1:] > values[:-1]).all())
+
+
+class Selection:
+    """A compiled training set: for each sample its media references and its computed columns. Immutable."""
+
+    def __init__(self, header: Mapping[str, Any], path: Path | None, table: pa.Table | None):
+        self._header = dict(header)
+        self._path = path
+        self._table = table
+
+    @classmethod
+    def build(
+        cls,
+        table: pa.Table,
+        schema: pa.Schema,
+        constants: Mapping[str, Mapping[str, Any]],
+        sources: Sequence[Source],
+        *,
+        types: Sequence[str],
+        **about: Any,
+    ) -> Selection:
+        """Return a selection of packed samples in their final order.
+
+        Args:
+            table: Packed samples, from `Packer.finish`.
+            schema: The query's result, before packing.
+            constants: Per media column the constant fields.
+            sources: What the media references' `source` numbers.
+            types: DuckDB's type of each column.
+            about: More for the header: `sql`, `tables`, `ordered`.
+        """
+        columns = [
+            Column(
+                name=each.name,
+                type="media" if is_media(each.type) else kind,
+                media=is_media(each.type),
+                null_count=_null_count(table.column(each.name)),
+                constants=dict(constants.get(each.name, {})),
+            )
+            for each, kind in zip(schema, types, strict=True)
+        ]
+        batches = _fixed_batches(table)
+        content = {
+            "format": FORMAT,
+            "num_samples": table.num_rows,
+            "columns": [asdict(each) for each in columns],
+            "sources": [asdict(each) for each in sources],
+        }
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+        for batch in batches:
+            digest.update(batch.serialize())
+        header = {**content, **about, "fingerprint": digest.hexdigest()[:32]}
+        return cls(header, None, pa.Table.from_batches(batches, schema=table.schema))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Selection:
+        """Return a saved selection, memory-mapped: opening costs the same for any number of samples.
+
+        Raises:
+            SelectionError: if there is no such file, or it is not a selection of this format.
+
+        Examples:
+            >>> Selection.load("nothing.arrow")
+            Traceback (most recent call last):
+            cutlist.errors.SelectionError: nothing.arrow: no such file; `session.compile(query).save(path)` writes one
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise SelectionError(f"{path}: no such file; `session.compile(query).save(path)` writes one")
+        try:
+            schema = pa.ipc.open_file(pa.memory_map(str(path))).schema
+            header = json.loads((schema.metadata or {})[_KEY])
+        except (pa.ArrowInvalid, KeyError, ValueError) as error:
+            raise SelectionError(f"{path}: not a saved selection, or a damaged one; compile the query again") from error
+        if header["format"] != FORMAT:
+            raise SelectionError(
+                f"{path}: selection format {header['format']}; this version of cutlist reads {FORMAT}, "
+                f"so compile the query again: {header['sql']}"
+            )
+        return cls(header, path, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Selection, (self._header, self._path, self._table if self._path is None else None)
+
+    def save(self, path: str | Path) -> Selection:
+        """Write the selection to a file, atomically, and return it memory-mapped from there."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        batches = self._batches
+        schema = self._schema.with_metadata({_KEY: json.dumps(self._header).encode()})
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            try:
+                with pa.ipc.new_file(file, schema) as writer:
+                    for batch in batches:
+                        writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+        return Selection(self._header, path, None)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that the selection is mapped from, or None while it is only in memory."""
+        return self._path
+
+    @property
+    def sql(self) -> str:
+        """The query that was compiled, as written."""
+        return str(self._header["sql"])
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples."""
+        return int(self._header["num_samples"])
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the content: samples, columns and sources with their versions. 32 hexadecimal digits."""
+        return str(self._header["fingerprint"])
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the query has an ORDER BY, whose order the samples keep."""
+        return bool(self._header["ordered"])
+
+    @property
+    def tables(self) -> dict[str, int]:
+        """Each table that the query read → its pinned version."""
+        return dict(self._header["tables"])
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of a sample, in the query's order."""
+        return tuple(Column(**each) for each in self._header["columns"])
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The media columns that the samples refer to, with the versions that they are pinned to."""
+        return tuple(Source(**each) for each in self._header["sources"])
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{each.name}{' (media)' if each.media else ''}" for each in self.columns)
+        tables = ", ".join(f"{name}@{version}" for name, version in self.tables.items())
+        return f"Selection({self.num_samples:,} samples of {tables or 'no table'}: {names}; {self.fingerprint[:12]})"
+
+    @cached_property
+    def _mapped(self) -> Any:
+        return pa.ipc.open_file(pa.memory_map(str(self._path)))
+
+    @property
+    def _schema(self) -> pa.Schema:
+        return (self._table.schema if self._table is not None else self._mapped.schema).remove_metadata()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the samples, media columns with the type `MEDIA_TYPE`."""
+        media = {each.name for each in self.columns if each.media}
+        return pa.schema([each.with_type(MEDIA_TYPE) if each.name in media else each for each in self._schema])
+
+    @cached_property
+    def _batches(self) -> Sequence[pa.RecordBatch]:
+        return self._table.to_batches() if self._table is not None else _LazyBatches(self._mapped)
+
+    def take(self, positions: NDArray[np.int64]) -> pa.Table:
+        """Return the samples at positions, in that order, with whole media references.
+
+        Args:
+            positions: int64, each in [0, num_samples), shape (n,); repeats allowed.
+        """
+        if len(positions) == 0:
+            return self._unpack(self._schema.empty_table())
+        which, within = np.divmod(positions, BATCH_ROWS)
+        order = np.argsort(which, kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
+        parts = [self._batches[int(which[group[0]])].take(pa.array(within[group])) for group in groups]
+        taken = pa.Table.from_batches(parts).combine_chunks()
+        back = np.empty(len(order), dtype=np.int64)
+        back[order] = np.arange(len(order))
+        return self._unpack(taken.take(pa.array(back)))
+
+    def to_arrow(self) -> pa.Table:
+        """Return all samples; a media column is a STRUCT with the fields of a media reference."""
+        return self._unpack(pa.Table.from_batches(list(self._batches), schema=self._schema))
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return all samples as a polars data frame."""
+        frame = pl.from_arrow(self.to_arrow())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def _unpack(self, table: pa.Table) -> pa.Table:
+        for index, column in enumerate(self.columns):
+            if column.media:
+                chunks = [_unpack(chunk, column.constants) for chunk in table.column(index).chunks]
+                table = table.set_column(index, column.name, pa.chunked_array(chunks, type=MEDIA_TYPE))
+        return table
+
+
+class _LazyBatches(Sequence[Any]):
+    """The record batches of a mapped file, each opened when first asked for."""
+
+    def __init__(self, reader: Any):
+        self._reader = reader
+        self._opened: list[Any] = [None] * reader.num_record_batches
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    def __getitem__(self, index: Any) -> Any:
+        if self._opened[index] is None:
+            self._opened[index] = self._reader.get_batch(index)
+        return self._opened[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
+
+
+_ARROW = {"USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(), "DOUBLE": pa.float64(), "INTEGER": pa.int32()}
+
+
+MEDIA_TYPE = pa.struct([(name, _ARROW[kind]) for name, kind in FIELDS])
+"""Arrow type of a media reference."""
+
+
+def _unpack(packed: pa.StructArray, constants: Mapping[str, Any]) -> pa.StructArray:
+    """Return whole media references from the stored fields and the constant ones."""
+    stored = {packed.type.field(i).name: packed.field(i) for i in range(packed.type.num_fields)}
+    arrays = [
+        stored[each.name]
+        if each.name in stored
+        else pa.repeat(pa.scalar(constants[each.name], type=each.type), len(packed))
+        for each in MEDIA_TYPE
+    ]
+    return pa.StructArray.from_arrays(arrays, fields=list(MEDIA_TYPE), mask=packed.is_null())
+
+
+def _null_count(column: pa.ChunkedArray) -> int:
+    """Return how many values are NULL, those inside fixed-size arrays counted too."""
+    count = int(column.null_count)
+    while pa.types.is_fixed_size_list(column.type):
+        column = pa.chunked_array([chunk.flatten() for chunk in column.chunks], type=column.type.value_type)
+        count += int(column.null_count)
+    return count
+
+
+def _fixed_batches(table: pa.Table) -> list[pa.RecordBatch]:
+    """Return a table as batches of `BATCH_ROWS` rows (the last may be shorter), copied, so that equal rows give
+    equal bytes."""
+    batches = []
+    for start in range(0, table.num_rows, BATCH_ROWS):
+        part = table.slice(start, BATCH_ROWS)
+        part = part.take(pa.array(np.arange(part.num_rows))).combine_chunks()
+        batches += part.to_batches(max_chunksize=BATCH_ROWS)
+    return batches

@@ -1,0 +1,260 @@
+"""A session: the tables of a root, pinned, and the views over them; and what one does with both."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from cutlist.catalog import Snapshot
+from cutlist.compiler import Statement, parse
+from cutlist.engine import DUCKDB_VERSION, Engine, quoted
+from cutlist.errors import QueryError, SelectionError, listing, suggest
+from cutlist.ingest import KINDS, IngestReport, Metadata, ingest
+from cutlist.media import contact_sheet
+from cutlist.reader import Reader
+from cutlist.selection import FORMAT, Selection, Source
+from cutlist.settings import Settings
+from cutlist.store import Store, Table
+from cutlist.views import View, load_views
+
+
+def connect(
+    root: str | os.PathLike[str] | None = None,
+    *,
+    views: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, str] | None = None,
+    create: bool = False,
+    settings: Settings | None = None,
+) -> Session:
+    """Return a session over the Lance tables in a folder or object store.
+
+    Args:
+        root: Folder or URI with the tables; default `CUTLIST_ROOT`, else `.`.
+        views: Folder with the views; default `CUTLIST_VIEWS`, else `sql`, which need not be there.
+        storage_options: For an object store, as Lance takes them; never shown or saved.
+        create: Whether to make a local root that is not there.
+        settings: Settings in place of those of the environment.
+
+    Raises:
+        CatalogError: if the root, or a `views` that was given, is not there.
+
+    Examples:
+        >>> import tempfile
+        >>> with connect(tempfile.mkdtemp()) as session:
+        ...     session.sql("SELECT 6 * 7 AS answer").fetchall()
+        [(42,)]
+    """
+    settings = settings or Settings()
+    root = settings.root if root is None else os.fspath(root)
+    store = Store(root=root.rstrip("/") or root, storage_options=storage_options)
+    if create and store.is_local:
+        Path(root).mkdir(parents=True, exist_ok=True)
+    given = "views" in settings.model_fields_set if views is None else os.fspath(views) != "sql"
+    folder = settings.views if views is None else os.fspath(views)
+    return Session(store, load_views(folder, required=given), settings)
+
+
+class Session:
+    """Tables at pinned versions, and views. Made by `cutlist.connect`; close it, or use it in a `with` statement."""
+
+    def __init__(self, store: Store, views: Mapping[str, View], settings: Settings):
+        self.store = store
+        self.settings = settings
+        self.views = dict(views)
+        self._engine = Engine(Snapshot.take(store), self.views)
+        lower = {name.lower() for name in self.tables}
+        for name in sorted(each for each in self.views if each.lower() in lower):
+            warnings.warn(
+                f"{self.views[name].path}: the view {name} has the name of a table; the table is used", stacklevel=3
+            )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        tables = ", ".join(f"{name}@{table.version}" for name, table in self.tables.items())
+        return f"Session({self.store.root}: tables {tables or 'none'}; views {', '.join(self.views) or 'none'})"
+
+    def close(self) -> None:
+        """Close the session's DuckDB; relations that it returned can no longer be read."""
+        self._engine.close()
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """The tables by name, each at its pinned version."""
+        return self._engine.snapshot.tables
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What the `source` field of a media reference in a result of `sql` numbers: media columns of tables."""
+        return self._engine.sources
+
+    def refresh(self) -> Session:
+        """Move on to the latest versions of the tables; return the session."""
+        self._engine.close()
+        self._engine = Engine(Snapshot.take(self.store), self.views)
+        return self
+
+    def sql(self, query: str) -> Any:
+        """Run any DuckDB SQL over the tables and views.
+
+        A media column is a media reference, and `_rowid` a column of every table that is there when it is named.
+
+        Returns:
+            A lazy `duckdb.DuckDBPyRelation` (`.fetchall()`, `.pl()`, `.to_arrow_table()`, `.show()`), or None for a
+            statement without rows.
+
+        Raises:
+            QueryError: if DuckDB refuses it; has the place where that can be told.
+        """
+        return self._engine.sql(query)
+
+    def compile(self, query: str) -> Selection:
+        """Return the training set that a query, or a view by its name, stands for.
+
+        The selection is saved under the root and found again for the same query, views and table versions.
+
+        Raises:
+            QueryError: if it is not one SELECT that DuckDB accepts over the tables and views.
+            SelectionError: if the result is empty.
+        """
+        statement = self.statement(query)
+        path = self._selection_path(statement)
+        if path.is_file():
+            try:
+                return Selection.load(path)
+            except SelectionError:  # an older format or a damaged file: compiled again below
+                pass
+        selection = self._engine.compile(statement)
+        if selection.num_samples == 0:
+            raise SelectionError(
+                f"{statement.place}: the selection is empty: the query returns no rows over "
+                f"{', '.join(f'{name}@{version}' for name, version in selection.tables.items()) or 'no table'}"
+            )
+        try:
+            return selection.save(path)
+        except OSError as error:
+            warnings.warn(f"the selection is not saved: {error}", stacklevel=2)
+            return selection
+
+    def ingest(
+        self,
+        sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        table: str,
+        metadata: str | os.PathLike[str] | None = None,
+        on: str = "path",
+        columns: Sequence[str] | None = None,
+        kinds: Collection[str] = KINDS,
+        progress: bool | None = None,
+    ) -> IngestReport:
+        """Add files and folders of video, image and audio to a table; then move on to its new version.
+
+        Args:
+            sources: Files and folders, searched at any depth.
+            table: Name of the table, made if it is not there.
+            metadata: A CSV, Parquet or JSONL file with captions and other columns, one row for each file.
+            on: The column of `metadata` that has the paths.
+            columns: The columns of `metadata` to take; default all.
+            kinds: Which of `video`, `image` and `audio` to add.
+            progress: Whether to show a progress bar; default: where standard error is a terminal.
+
+        Raises:
+            IngestError: for sources that are not there, or a table or metadata that does not fit.
+        """
+        named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+        joined = None if metadata is None else Metadata(metadata, on=on, columns=columns)
+        try:
+            return ingest(
+                self.store,
+                named,
+                table=table,
+                metadata=joined,
+                kinds=kinds,
+                num_threads=self.settings.num_threads,
+                progress=progress,
+            )
+        finally:
+            self.refresh()
+
+    def sheet(self, query: str, path: str | os.PathLike[str], *, num_samples: int = 24) -> int:
+        """Draw the first samples of a query into a picture file: each medium with what else its row has.
+
+        Returns:
+            How many samples were drawn.
+
+        Raises:
+            SelectionError: if the query has no media column, or no rows.
+            MediaError: if a sample cannot be decoded.
+        """
+        selection = self.compile(query)
+        media = [each.name for each in selection.columns if each.media]
+        if not media:
+            raise SelectionError(
+                f"a sheet needs a media column; the query has: {listing(each.name for each in selection.columns)}"
+            )
+        reader = Reader(selection, self.store, num_threads=self.settings.num_threads)
+        count = min(num_samples, selection.num_samples)
+        tiles, captions = [], []
+        for rows in reader.read(np.array_split(np.arange(count), -(-count // 8))):
+            for row in rows:
+                pictures = [row[name] for name in media if getattr(row[name], "dtype", None) == np.uint8]
+                if pictures:
+                    tiles.append(pictures[0])
+                    captions.append(_caption({name: value for name, value in row.items() if name not in media}))
+        if not tiles:
+            raise SelectionError("a sheet needs images or videos; the first samples have none (or raw bytes)")
+        contact_sheet(tiles, captions).save(path)
+        return len(tiles)
+
+    def statement(self, query: str) -> Statement:
+        """Return the parsed statement of a query, or of a view or table by its name.
+
+        Raises:
+            QueryError: if it is not one SELECT.
+        """
+        name = query.strip()
+        view = self._engine.find_view(name)
+        place, text = (view.path, view.text) if view is not None else ("query", query)
+        if view is None and re.fullmatch(r"\w+", name):
+            if self._engine.snapshot.find(name) is None:
+                known = {**self.tables, **self.views}
+                raise QueryError(f'no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.')
+            text = f"FROM {quoted(name)}"
+        try:
+            return parse(text, place)
+        except QueryError:
+            self._engine.check_syntax(text, place)
+            raise
+
+    def _selection_path(self, statement: Statement) -> Path:
+        """Return the file in which the selection of a statement is, or will be, saved."""
+        key = f"{FORMAT}\n{DUCKDB_VERSION}\n{self._engine.canonical_key(statement)}"
+        name = hashlib.sha256(key.encode()).hexdigest()[:24] + ".arrow"
+        if self.store.is_local:
+            return Path(self.store.root) / "_selections" / name
+        root = hashlib.sha256(self.store.root.encode()).hexdigest()[:12]
+        return self.settings.cache_dir.expanduser() / "selections" / root / name
+
+
+def _caption(values: Mapping[str, Any]) -> str:
+    """Return what a sheet writes under a sample: its caption if it has one, else its short values."""
+    if values.get("caption"):
+        return str(values["caption"])
+    short = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+    return "  ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in short.items()
+    )
