@@ -1,0 +1,236 @@
+"""Batches: rows made into tensors where the query fixes their shape, and into lists elsewhere.
+
+The container of a column is decided once, from the selection, so that it never changes during a run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from cutlist.errors import SelectionError
+
+if TYPE_CHECKING:
+    from cutlist.media import Op
+    from cutlist.reader import Row
+    from cutlist.selection import Column, Selection
+
+Container = Literal["tensor", "list"]
+
+_DTYPES: dict[pa.DataType, torch.dtype] = {
+    pa.bool_(): torch.bool,
+    pa.int8(): torch.int8,
+    pa.int16(): torch.int16,
+    pa.int32(): torch.int32,
+    pa.int64(): torch.int64,
+    pa.uint8(): torch.uint8,
+    pa.uint16(): torch.int32,
+    pa.uint32(): torch.int64,
+    pa.uint64(): torch.int64,
+    pa.float32(): torch.float32,
+    pa.float64(): torch.float64,
+}
+
+
+class Batch(dict[str, Any]):
+    """A batch: column name → tensor or list, one entry for each row; and the `epoch` and `step` that it belongs to."""
+
+    epoch: int
+    step: int
+
+    def __init__(self, columns: Mapping[str, Any], *, epoch: int, step: int):
+        super().__init__(columns)
+        self.epoch = epoch
+        self.step = step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (dict(self), self.epoch, self.step)
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name}: {_shown(value)}" for name, value in self.items())
+        return f"Batch(epoch={self.epoch}, step={self.step}, {{{columns}}})"
+
+    def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        def of(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return change(value)
+            return [of(each) for each in value] if isinstance(value, list) else value
+
+        return Batch({name: of(value) for name, value in self.items()}, epoch=self.epoch, step=self.step)
+
+    def pin_memory(self) -> Batch:
+        """Return the batch with every tensor in page-locked memory."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = True) -> Batch:
+        """Return the batch with every tensor on a device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+
+def _restore(columns: dict[str, Any], epoch: int, step: int) -> Batch:
+    return Batch(columns, epoch=epoch, step=step)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    return f"list of {len(value)}" if isinstance(value, list) else type(value).__name__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnPlan:
+    """How a column of rows becomes a column of batches.
+
+    `dtype` is that of the tensor, None to keep the values'; `scalar` turns a value into a number that torch takes.
+    """
+
+    name: str
+    container: Container
+    dtype: torch.dtype | None = None
+    scalar: Callable[[Any], int | float] | None = None
+
+    def collect(self, values: Sequence[Any]) -> torch.Tensor | list[Any]:
+        """Return the values of one batch in the column's container.
+
+        Raises:
+            SelectionError: if a value does not fit: an integer over 64 bits, or (from a processor) unequal shapes.
+        """
+        if self.container == "list":
+            return [_tensor(value) for value in values]
+        first = values[0]
+        if isinstance(first, np.ndarray | torch.Tensor):
+            try:
+                stacked = torch.stack([_tensor(value) for value in values])
+            except (RuntimeError, TypeError) as error:
+                shapes = sorted({str(tuple(np.shape(value))) for value in values})
+                raise SelectionError(
+                    f"column {self.name}: cannot stack {len(values)} samples of shapes {', '.join(shapes)}; "
+                    f"give them one shape"
+                ) from error
+            if stacked.dtype == torch.uint64 and self.dtype == torch.int64:
+                biggest = max(int(np.max(value)) for value in values)
+                if biggest >= 2**63:
+                    raise self._too_big(biggest)
+            return stacked if self.dtype is None else stacked.to(self.dtype)
+        if self.scalar is not None:
+            values = [self.scalar(value) for value in values]
+        try:
+            return torch.tensor(values, dtype=self.dtype)
+        except (RuntimeError, OverflowError) as error:
+            raise self._too_big(max(values, key=abs)) from error
+
+    def _too_big(self, value: Any) -> SelectionError:
+        return SelectionError(
+            f"column {self.name}: {value} does not fit in a signed 64-bit integer; "
+            f"cast it in the query: CAST({self.name} AS DOUBLE)"
+        )
+
+
+def _tensor(value: Any) -> Any:
+    """Return an array as a tensor, also inside lists and dicts; anything else as it is."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value if value.flags.writeable else value.copy())
+    if isinstance(value, list):
+        return [_tensor(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _tensor(each) for key, each in value.items()}
+    return value
+
+
+def plan_columns(selection: Selection) -> dict[str, ColumnPlan]:
+    """Return how each column of a selection is collected.
+
+    A plain column with a NULL anywhere is a list with None; scalars and ARRAYs of numbers are tensors; LIST, STRUCT,
+    text and dates are lists. Media are a tensor where the query fixes their size and frame count, else a list.
+    """
+    plans: dict[str, ColumnPlan] = {}
+    for column, arrow in zip(selection.columns, selection.schema, strict=True):
+        if column.media:
+            fixed = column.null_count == 0 and _fixed_shape(column, selection)
+            plans[column.name] = ColumnPlan(name=column.name, container="tensor" if fixed else "list")
+        elif column.null_count:
+            plans[column.name] = ColumnPlan(name=column.name, container="list")
+        else:
+            plans[column.name] = _plain(column, arrow.type)
+    return plans
+
+
+def _plain(column: Column, kind: pa.DataType) -> ColumnPlan:
+    if pa.types.is_decimal(kind):
+        if column.type in ("HUGEINT", "UHUGEINT"):
+            return ColumnPlan(name=column.name, container="tensor", dtype=torch.int64, scalar=int)
+        return ColumnPlan(name=column.name, container="tensor", dtype=torch.float64, scalar=float)
+    while pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    dtype = _DTYPES.get(kind)
+    return ColumnPlan(name=column.name, container="list" if dtype is None else "tensor", dtype=dtype)
+
+
+def _fixed_shape(column: Column, selection: Selection) -> bool:
+    """Return whether every sample of a media column has the same shape."""
+    number = column.constants.get("source")
+    kinds = {selection.sources[number].kind} if number is not None else {each.kind for each in selection.sources}
+    if len(kinds) != 1 or column.ops is None:
+        return False
+    size = _fixed_size(column.ops)
+    if kinds == {"image"}:
+        return size
+    return kinds == {"video"} and size and _fixed_count(column.ops)
+
+
+def _fixed_size(ops: Sequence[Op]) -> bool:
+    """Return whether operations end in one size, whatever the size that they start from."""
+    fixed = False
+    for op in ops:
+        if op.name in ("resize", "crop", "center_crop"):
+            fixed = not any(math.isnan(arg) for arg in op.args[-2:])
+        elif op.name == "resize_short":
+            fixed = fixed and not math.isnan(op.args[0])
+        elif op.name == "raw":
+            return False
+    return fixed
+
+
+def _fixed_count(ops: Sequence[Op]) -> bool:
+    """Return whether operations end in one number of frames, whatever the number that they start from."""
+    fixed = False
+    for op in ops:
+        if op.name == "frames":
+            fixed = not math.isnan(op.args[0])
+        elif op.name in ("clip", "at_fps"):
+            fixed = False
+    return fixed
+
+
+def collate(rows: Sequence[Row], plans: Mapping[str, ColumnPlan], *, epoch: int, step: int) -> Batch:
+    """Return rows as one batch.
+
+    Columns that processors added have no plan: numbers, arrays and tensors become tensors, all else lists.
+
+    Raises:
+        SelectionError: if rows differ in their columns, or a value does not fit its column's container.
+    """
+    names = list(rows[0])
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            odd = ", ".join(sorted(row.keys() ^ rows[0].keys()))
+            raise SelectionError(f"a processor gave some rows of a batch columns that others lack: {odd}")
+    columns = {}
+    for name in names:
+        values = [row[name] for row in rows]
+        columns[name] = (plans.get(name) or _added(name, values[0])).collect(values)
+    return Batch(columns, epoch=epoch, step=step)
+
+
+def _added(name: str, value: Any) -> ColumnPlan:
+    numeric = isinstance(value, bool | int | float | np.number | np.ndarray | torch.Tensor) and not isinstance(
+        value, Decimal
+    )
+    return ColumnPlan(name=name, container="tensor" if numeric else "list")
