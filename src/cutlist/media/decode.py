@@ -1,0 +1,69 @@
+"""From the bytes of one media value and its operations to an array: the one door to the decoders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlist.errors import MediaError, listing, suggest
+from cutlist.media.audio import decode_audio
+from cutlist.media.geometry import SPATIAL
+from cutlist.media.image import decode_image
+from cutlist.media.source import NoVideoError, Source, as_file, media_errors, read_head, sniff
+from cutlist.media.timeline import TEMPORAL
+from cutlist.media.video import decode_video
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cutlist.media.reference import Op
+
+__all__ = ["decode", "sniff"]
+
+Decoded = NDArray[np.uint8] | NDArray[np.float32] | bytes
+"""What decoding gives: pixels, samples, or for `raw` the bytes."""
+
+_KNOWN = (*TEMPORAL, *SPATIAL, "raw")
+
+
+def decode(source: Source, ops: Sequence[Op]) -> Decoded:
+    """Return the media after its operations, applied in order.
+
+    What the bytes are is read from the bytes. An image gives uint8 (3, H, W) and a video uint8 (T, 3, H, W), RGB,
+    C-contiguous and turned as displayed; audio gives float32 (channels, samples) in [-1, 1] at its own rate; `raw`,
+    alone, gives the undecoded bytes. Safe to call from many threads; each call decodes on its own thread only.
+
+    Args:
+        source: The whole file as bytes, or a seekable binary file. Of a file only what is needed is read: for a clip of
+            an MP4, MOV, WebM or Matroska its header and its own part, where the video can be entered in the middle.
+        ops: The operations, the first applied first.
+
+    Raises:
+        MediaError: if the bytes cannot be decoded, or the operations do not fit them; nothing else.
+
+    Examples:
+        >>> from cutlist.media import Op
+        >>> decode(b"P6 2 1 255 RGBrgb", [Op("crop", (1, 0, 1, 1))]).tolist()
+        [[[114]], [[103]], [[98]]]
+    """
+    for op in ops:
+        if op.name not in _KNOWN:
+            raise MediaError(f"no operation {op.name!r}{suggest(op.name, _KNOWN)} It has: {listing(_KNOWN)}")
+    with media_errors("cannot decode"):
+        if any(op.name == "raw" for op in ops):
+            return _raw(source, ops)
+        if sniff(read_head(source)) == "image":
+            return decode_image(source, ops)
+        try:
+            return decode_video(source, ops)
+        except NoVideoError:
+            return decode_audio(source, ops)
+
+
+def _raw(source: Source, ops: Sequence[Op]) -> bytes:
+    if len(ops) > 1:
+        others = ", ".join(str(op) for op in ops if op.name != "raw")
+        raise MediaError(f"raw gives the undecoded bytes; it cannot be combined with {others}")
+    return source if isinstance(source, bytes) else as_file(source).read()
