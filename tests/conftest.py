@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+import cutlist
+from cutlist.media.synthetic import render_media
 from hypothesis import settings
 
 # No wall-clock bound, and the same examples in every run: a failure in CI is a failure here.
@@ -30,3 +34,24 @@ def shared_media() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real media: {folder.name} is not beside the repository")
     return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A root with ingested tables `my_videos` (24 rows) and `my_images` (12), the media's folder, and the views."""
+
+    root: Path
+    media: Path
+    views: Path
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Rendered media in tables, made once for each test process. Tests must not write to it."""
+    folder = tmp_path_factory.mktemp("made")
+    captions = render_media(folder / "media", num_videos=24, num_images=12, seed=1)
+    views = Path(__file__).parents[1] / "sql"
+    with cutlist.connect(folder / "data", views=views, create=True) as session:
+        session.ingest(folder / "media", table="my_videos", metadata=captions, kinds=("video",))
+        session.ingest(folder / "media", table="my_images", metadata=captions, kinds=("image",))
+    return Made(root=folder / "data", media=folder / "media", views=views)

@@ -123,7 +123,7 @@ class ColumnPlan:
             values = [self.scalar(value) for value in values]
         try:
             return torch.tensor(values, dtype=self.dtype)
-        except (RuntimeError, OverflowError) as error:
+        except (RuntimeError, OverflowError, ValueError) as error:
             raise self._too_big(max(values, key=abs)) from error
 
     def _too_big(self, value: Any) -> SelectionError:

@@ -115,7 +115,7 @@ def main(
     step_title("ingest: files → Lance tables, the media inside")
     with cutlist.connect(root, views=views, create=True) as session:
         for table, kind in (("my_videos", "video"), ("my_images", "image")):
-            console.print(session.ingest(media, table=table, metadata=captions, kinds=(kind,)))
+            console.print(str(session.ingest(media, table=table, metadata=captions, kinds=(kind,))))
 
         step_title("ask: SQL over tables and views")
         console.print(f"[green]{SEED_QUERY}[/green]")

@@ -76,31 +76,38 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+class Databases:
+    """The two DuckDB instances, each started when first used."""
+
+    @cached_property
+    def adhoc(self) -> duckdb.DuckDBPyConnection:
+        """For ad-hoc SQL: what a user makes in it stays until it is closed."""
+        return _connect(sandbox=False)
+
+    @cached_property
+    def compiling(self) -> duckdb.DuckDBPyConnection:
+        """For compiling: no access to files, locked configuration."""
+        return _connect(sandbox=True)
+
+    def close(self) -> None:
+        """Close those that were started."""
+        for name in ("adhoc", "compiling"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
+
 @dataclass(frozen=True)
 class Engine:
     """DuckDB over the tables of a snapshot and a set of views."""
 
     snapshot: Snapshot
     views: Mapping[str, View]
-
-    @cached_property
-    def _adhoc(self) -> duckdb.DuckDBPyConnection:
-        return _connect(sandbox=False)
-
-    @cached_property
-    def _compiling(self) -> duckdb.DuckDBPyConnection:
-        return _connect(sandbox=True)
+    databases: Databases
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
         """The media columns of all tables: what `source` numbers in the references that `sql` returns."""
         return _sources(tuple(self.snapshot.tables[name] for name in sorted(self.snapshot.tables)))
-
-    def close(self) -> None:
-        """Close both instances."""
-        for name in ("_adhoc", "_compiling"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
 
     def find_view(self, name: str) -> View | None:
         """Return the view of that name, unless a table has it too; names ignore case."""
@@ -111,7 +118,7 @@ class Engine:
     def check_syntax(self, text: str, place: str) -> None:
         """Raise QueryError, with DuckDB's own words and the place, if DuckDB cannot parse a text."""
         try:
-            self._compiling.extract_statements(text)
+            self.databases.compiling.extract_statements(text)
         except duckdb.Error as error:
             raise QueryError(_message(place, text, error)) from error
 
@@ -169,7 +176,7 @@ class Engine:
             exposed |= more
         ordered = tuple(tables[name] for name in sorted(tables))
         sources = _sources(ordered) if strict else self.sources
-        cursor = (self._compiling if strict else self._adhoc).cursor()
+        cursor = (self.databases.compiling if strict else self.databases.adhoc).cursor()
         binding = Binding(cursor=cursor, text=text, tables=ordered, views=views, sources=sources)
         for table in ordered:
             _define_table(cursor, table, sources, with_rowid=table.name.lower() in exposed)

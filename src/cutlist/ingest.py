@@ -333,7 +333,7 @@ def ingest(
         raise IngestError(f"kinds {listing(unknown)}: expected some of {', '.join(KINDS)}")
     files, others = find_media(sources)
     known = _known_hashes(store, table)
-    if metadata is not None and all(metadata.row(each) is None for each in files):
+    if metadata is not None and sum(metadata.row(each) is not None for each in files) == 0:
         raise IngestError(
             f"{metadata.file}: none of its paths is one of the files; expected paths like {files[0].path}"
         )

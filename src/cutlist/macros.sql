@@ -36,42 +36,42 @@ CREATE MACRO at_fps(m media, fps DOUBLE) AS
         ELSE struct_update(r, ops := media_push(r, 2, 'at_fps()', r.fps IS NOT NULL), fps := fps) END)[1];
 
 -- frames(video, num_frames): that many frames, at the centres of as many equal parts of its input.
-CREATE MACRO frames(m media, num_frames INTEGER) AS
+CREATE MACRO frames(m media, num_frames BIGINT) AS
     list_transform([m], lambda r: CASE
         WHEN r IS NULL OR num_frames IS NULL THEN NULL
         WHEN num_frames < 1 THEN error(format('frames(…, {}): expected num_frames >= 1', num_frames))
-        ELSE struct_update(r, ops := media_push(r, 7, 'frames()', r.num_frames IS NOT NULL), num_frames := num_frames) END)[1];
+        ELSE struct_update(r, ops := media_push(r, 7, 'frames()', r.num_frames IS NOT NULL), num_frames := num_frames::INTEGER) END)[1];
 
 -- resize(media, width, height): to exactly that many pixels; the aspect ratio is not kept.
-CREATE MACRO resize(m media, width INTEGER, height INTEGER) AS
+CREATE MACRO resize(m media, width BIGINT, height BIGINT) AS
     list_transform([m], lambda r: CASE
         WHEN r IS NULL OR width IS NULL OR height IS NULL THEN NULL
         WHEN width < 1 OR height < 1 THEN error(format('resize(…, {}, {}): expected width and height >= 1', width, height))
-        ELSE struct_update(r, ops := media_push(r, 3, 'resize()', r.width IS NOT NULL), width := width, height := height) END)[1];
+        ELSE struct_update(r, ops := media_push(r, 3, 'resize()', r.width IS NOT NULL), width := width::INTEGER, height := height::INTEGER) END)[1];
 
 -- resize_short(media, side): the shorter side becomes `side` pixels; the aspect ratio is kept.
-CREATE MACRO resize_short(m media, side INTEGER) AS
+CREATE MACRO resize_short(m media, side BIGINT) AS
     list_transform([m], lambda r: CASE
         WHEN r IS NULL OR side IS NULL THEN NULL
         WHEN side < 1 THEN error(format('resize_short(…, {}): expected side >= 1', side))
-        ELSE struct_update(r, ops := media_push(r, 4, 'resize_short()', r.side IS NOT NULL), side := side) END)[1];
+        ELSE struct_update(r, ops := media_push(r, 4, 'resize_short()', r.side IS NOT NULL), side := side::INTEGER) END)[1];
 
 -- crop(media, x, y, width, height): that rectangle, in pixels of its input, (0, 0) at the top left.
-CREATE MACRO crop(m media, x INTEGER, y INTEGER, width INTEGER, height INTEGER) AS
+CREATE MACRO crop(m media, x BIGINT, y BIGINT, width BIGINT, height BIGINT) AS
     list_transform([m], lambda r: CASE
         WHEN r IS NULL OR x IS NULL OR y IS NULL OR width IS NULL OR height IS NULL THEN NULL
         WHEN x < 0 OR y < 0 OR width < 1 OR height < 1
             THEN error(format('crop(…, {}, {}, {}, {}): expected x, y >= 0 and width, height >= 1', x, y, width, height))
         ELSE struct_update(r, ops := media_push(r, 5, 'crop()', r.crop_width IS NOT NULL),
-            crop_x := x, crop_y := y, crop_width := width, crop_height := height) END)[1];
+            crop_x := x::INTEGER, crop_y := y::INTEGER, crop_width := width::INTEGER, crop_height := height::INTEGER) END)[1];
 
 -- center_crop(media, width, height): the rectangle of that many pixels in the middle of its input.
-CREATE MACRO center_crop(m media, width INTEGER, height INTEGER) AS
+CREATE MACRO center_crop(m media, width BIGINT, height BIGINT) AS
     list_transform([m], lambda r: CASE
         WHEN r IS NULL OR width IS NULL OR height IS NULL THEN NULL
         WHEN width < 1 OR height < 1 THEN error(format('center_crop(…, {}, {}): expected width and height >= 1', width, height))
         ELSE struct_update(r, ops := media_push(r, 6, 'center_crop()', r.center_width IS NOT NULL),
-            center_width := width, center_height := height) END)[1];
+            center_width := width::INTEGER, center_height := height::INTEGER) END)[1];
 
 -- raw(media): the stored bytes, not decoded.
 CREATE MACRO raw(m media) AS

@@ -15,7 +15,7 @@ import numpy as np
 
 from cutlist.catalog import Snapshot
 from cutlist.compiler import Statement, parse
-from cutlist.engine import DUCKDB_VERSION, Engine, quoted
+from cutlist.engine import DUCKDB_VERSION, Databases, Engine, quoted
 from cutlist.errors import QueryError, SelectionError, listing, suggest
 from cutlist.ingest import KINDS, IngestReport, Metadata, ingest
 from cutlist.media import contact_sheet
@@ -69,7 +69,7 @@ class Session:
         self.store = store
         self.settings = settings
         self.views = dict(views)
-        self._engine = Engine(Snapshot.take(store), self.views)
+        self._engine = Engine(Snapshot.take(store), self.views, Databases())
         lower = {name.lower() for name in self.tables}
         for name in sorted(each for each in self.views if each.lower() in lower):
             warnings.warn(
@@ -90,7 +90,7 @@ class Session:
 
     def close(self) -> None:
         """Close the session's DuckDB; relations that it returned can no longer be read."""
-        self._engine.close()
+        self._engine.databases.close()
 
     @property
     def tables(self) -> Mapping[str, Table]:
@@ -104,8 +104,7 @@ class Session:
 
     def refresh(self) -> Session:
         """Move on to the latest versions of the tables; return the session."""
-        self._engine.close()
-        self._engine = Engine(Snapshot.take(self.store), self.views)
+        self._engine = Engine(Snapshot.take(self.store), self.views, self._engine.databases)
         return self
 
     def sql(self, query: str) -> Any:
