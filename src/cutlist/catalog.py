@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +28,14 @@ class Snapshot:
             CatalogError: if the root is not there, or a table in it cannot be opened.
         """
         store.check()
-        return cls(store=store, tables={name: store.open(name) for name in store.table_names()})
+        tables = {}
+        for name in store.table_names():
+            table = store.find(name)
+            if table is None:
+                warnings.warn(f"{store.uri(name)}: no version was ever written to its end; left out", stacklevel=4)
+            else:
+                tables[name] = table
+        return cls(store=store, tables=tables)
 
     def find(self, name: str) -> Table | None:
         """Return the table of that name, or None."""

@@ -6,10 +6,11 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from cutlist.errors import CutlistError
 from cutlist.ingest import KINDS
 from cutlist.media.reference import FIELD_NAMES, to_ref
 from cutlist.selection import Source
+from cutlist.watch import watched
 
 app = typer.Typer(
     help="Your training set is a SQL query: videos, images and their columns in Lance tables, selected by SQL.",
@@ -50,7 +52,9 @@ class Format(StrEnum):
 def ingest(
     sources: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, and folders to search.")],
     table: Annotated[str, typer.Option(help="The table, made if it is not there.")],
-    metadata: Annotated[str | None, typer.Option(help="CSV, Parquet or JSONL with captions and other columns.")] = None,
+    metadata_file: Annotated[
+        str | None, typer.Option("--metadata", help="CSV, Parquet or JSONL with captions and other columns.")
+    ] = None,
     on: Annotated[str, typer.Option(help="The metadata's column that has the paths.")] = "path",
     columns: Annotated[str | None, typer.Option(help="The metadata's columns to take: a,b,c. [default: all]")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only video, image or audio; may be repeated.")] = None,
@@ -63,7 +67,9 @@ def ingest(
     """
     chosen = None if columns is None else [each.strip() for each in columns.split(",") if each.strip()]
     with cutlist.connect(root, views=views, create=True) as session:
-        report = session.ingest(sources, table=table, metadata=metadata, on=on, columns=chosen, kinds=kind or KINDS)
+        report = session.ingest(
+            sources, table=table, metadata=metadata_file, on=on, columns=chosen, kinds=kind or KINDS
+        )
     typer.echo(str(report))
     if report.num_failed and not report.num_added and not report.num_known:
         raise typer.Exit(1)
@@ -86,35 +92,50 @@ def sql(
         if relation is None:
             return
         names, types = relation.columns, [str(kind) for kind in relation.types]
-        rows = relation.to_arrow_table().select(range(len(names)))
-        columns = [rows.column(index).to_pylist() for index in range(len(names))]
-        sources = session.sources
-    if as_json or format is Format.JSON:
-        values = [[_json(value, sources) for value in column] for column in columns]
-        objects = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-        typer.echo(json.dumps(objects, ensure_ascii=False, indent=1))
-    elif format is Format.CSV:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(names)
-        writer.writerows(zip(*([_text(value, sources) for value in column] for column in columns), strict=True))
-    else:
-        _print_table(names, types, columns, rows.num_rows, sources)
+        chosen = Format.JSON if as_json else format
+
+        def printed() -> None:
+            if chosen is Format.JSON:
+                _print_json(names, _rows(relation), session.sources)
+            elif chosen is Format.CSV:
+                writer = csv.writer(sys.stdout)
+                writer.writerow(names)
+                writer.writerows([_text(value, session.sources) for value in row] for row in _rows(relation))
+            else:
+                _print_table(names, types, list(_rows(relation.limit(SHOWN_ROWS + 1))), session.sources)
+
+        watched(printed, interrupt=session.interrupt, fraction=session.progress, title="query")
+
+
+def _rows(relation: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a relation as Python values, a batch in memory at a time."""
+    for batch in relation.to_arrow_reader():
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _print_json(names: Sequence[str], rows: Iterator[tuple[Any, ...]], sources: Sequence[Source]) -> None:
+    separator = "[\n "
+    for row in rows:
+        values = {name: _json(value, sources) for name, value in zip(names, row, strict=True)}
+        sys.stdout.write(separator + json.dumps(values, ensure_ascii=False))
+        separator = ",\n "
+    sys.stdout.write("[]\n" if separator == "[\n " else "\n]\n")
 
 
 def _print_table(
-    names: Sequence[str], types: Sequence[str], columns: Sequence[Sequence[Any]], count: int, sources: Sequence[Source]
+    names: Sequence[str], types: Sequence[str], rows: Sequence[tuple[Any, ...]], sources: Sequence[Source]
 ) -> None:
     table = RichTable(header_style="bold", row_styles=["", "dim"])
     for name, kind in zip(names, types, strict=True):
         kind = "media" if kind.startswith('STRUCT("source" USMALLINT') else kind.lower()
         number = kind.startswith(("bigint", "integer", "double", "float", "decimal", "hugeint", "ubigint", "smallint"))
         table.add_column(f"{name}\n[dim]{kind}[/dim]", justify="right" if number else "left", overflow="fold")
-    for row in zip(*(column[:SHOWN_ROWS] for column in columns), strict=True):
+    for row in rows[:SHOWN_ROWS]:
         table.add_row(*("[dim]NULL[/dim]" if value is None else _escaped(_text(value, sources)) for value in row))
     console = Console()
     console.print(table)
-    if count > SHOWN_ROWS:
-        console.print(f"{count:,} rows, {SHOWN_ROWS} shown; --format csv prints all")
+    if len(rows) > SHOWN_ROWS:
+        console.print(f"the first {SHOWN_ROWS} rows; --format csv or json prints all")
 
 
 def _escaped(text: str) -> str:
@@ -200,20 +221,24 @@ def sheet(
 
 
 @app.command()
-def version() -> None:
-    """Print the version."""
-    typer.echo(f"cutlist {cutlist.__version__}")
+def version(root: Root = None, views: Views = None) -> None:
+    """Print the version of cutlist and of the libraries that decide what a query means. Needs no root.
+
+    Example: `cutlist version`
+    """
+    libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("duckdb", "pylance", "av", "pillow"))
+    typer.echo(f"cutlist {cutlist.__version__} ({libraries})")
 
 
 def main() -> None:
-    """Run the command line; errors are one message on standard error and exit status 1."""
+    """Run the command line; an error of ours is one message on standard error and exit status 1, Ctrl-C is 130."""
+    complain = Console(stderr=True, soft_wrap=True, highlight=False).print
     try:
         app()
     except CutlistError as error:
-        Console(stderr=True).print(
-            f"[bold red]error:[/bold red] {_escaped(str(error))}", soft_wrap=True, highlight=False
-        )
+        complain(f"[bold red]error:[/bold red] {_escaped(str(error))}")
         sys.exit(1)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; what was committed stays", highlight=False)
-        sys.exit(130)
+    except SystemExit as error:
+        if error.code == 130:  # typer's own, after Ctrl-C
+            complain("interrupted; what was committed before stays")
+        raise

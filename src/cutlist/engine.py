@@ -7,12 +7,13 @@ The only home of `duckdb`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -88,6 +89,26 @@ class Databases:
     def compiling(self) -> duckdb.DuckDBPyConnection:
         """For compiling: no access to files, locked configuration."""
         return _connect(sandbox=True)
+
+    def cursor(self, *, compiling: bool) -> duckdb.DuckDBPyConnection:
+        """Return a cursor of one of the two, known to `interrupt` while it lives."""
+        cursor = (self.compiling if compiling else self.adhoc).cursor()
+        self._cursors.add(cursor)
+        return cursor
+
+    @cached_property
+    def _cursors(self) -> weakref.WeakSet[duckdb.DuckDBPyConnection]:
+        return weakref.WeakSet()
+
+    def interrupt(self) -> None:
+        """Stop every query that is running, from any thread."""
+        for cursor in list(self._cursors):
+            cursor.interrupt()
+
+    def progress(self) -> float:
+        """Return how much of the running query is done, 0 to 1, or a negative number while that is not known."""
+        parts = [cursor.query_progress() / 100 for cursor in list(self._cursors)]
+        return max(parts, default=-1.0)
 
     def close(self) -> None:
         """Close those that were started."""
@@ -176,7 +197,7 @@ class Engine:
             exposed |= more
         ordered = tuple(tables[name] for name in sorted(tables))
         sources = _sources(ordered) if strict else self.sources
-        cursor = (self.databases.compiling if strict else self.databases.adhoc).cursor()
+        cursor = self.databases.cursor(compiling=strict)
         binding = Binding(cursor=cursor, text=text, tables=ordered, views=views, sources=sources)
         for table in ordered:
             _define_table(cursor, table, sources, with_rowid=table.name.lower() in exposed)
@@ -205,16 +226,13 @@ class Engine:
         parts += [f"{name} @ {version}" for name, version in sorted(tables.items())]
         return "\n".join(parts)
 
-    def compile(
-        self, statement: Statement, *, on_progress: Callable[[duckdb.DuckDBPyConnection], Any] | None = None
-    ) -> Selection:
+    def compile(self, statement: Statement) -> Selection:
         """Run a query over references and return its rows as a selection. No media byte is read.
 
         The rows are in the query's ORDER BY and then by every output field; without one, by every output field.
 
         Args:
             statement: One SELECT.
-            on_progress: Called with the cursor before the query runs, to watch its progress.
 
         Raises:
             QueryError: if the query cannot be bound or run, or two of its columns have one name.
@@ -227,8 +245,6 @@ class Engine:
                 names, types = bound.columns, [str(kind) for kind in bound.types]
                 _refuse_equal_names(statement, names)
                 text = total_order(_again(statement, binding.text), len(names))
-                if on_progress is not None:
-                    on_progress(cursor)
                 reader = cursor.sql(text).to_arrow_reader(_ARROW_BATCH_ROWS)
                 packer = Packer(reader.schema)
                 for batch in reader:

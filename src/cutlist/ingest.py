@@ -396,12 +396,12 @@ def ingest(
 
 def _known_hashes(store: Store, table: str) -> frozenset[str]:
     """Return the SHA-256 of every row of a table, none if it is not there."""
-    if table not in store.table_names():
+    there = store.find(table)
+    if there is None:
         return frozenset()
-    dataset = store.open(table).dataset
-    if "sha256" not in dataset.schema.names:
+    if "sha256" not in there.schema.names:
         raise IngestError(f"table {table} was not made by ingest (it has no column sha256); choose another name")
-    return frozenset(dataset.to_table(columns=["sha256"])["sha256"].to_pylist())
+    return frozenset(there.dataset.to_table(columns=["sha256"])["sha256"].to_pylist())
 
 
 def _failure(table: str, loaded: _Loaded) -> dict[str, Any]:

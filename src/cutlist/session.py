@@ -24,6 +24,7 @@ from cutlist.selection import FORMAT, Selection, Source
 from cutlist.settings import Settings
 from cutlist.store import Store, Table
 from cutlist.views import View, load_views
+from cutlist.watch import watched
 
 
 def connect(
@@ -102,6 +103,14 @@ class Session:
         """What the `source` field of a media reference in a result of `sql` numbers: media columns of tables."""
         return self._engine.sources
 
+    def interrupt(self) -> None:
+        """Stop every query of the session that is running; may be called from any thread."""
+        self._engine.databases.interrupt()
+
+    def progress(self) -> float:
+        """Return how much of the running query is done, 0 to 1, or a negative number while that is not known."""
+        return self._engine.databases.progress()
+
     def refresh(self) -> Session:
         """Move on to the latest versions of the tables; return the session."""
         self._engine = Engine(Snapshot.take(self.store), self.views, self._engine.databases)
@@ -137,7 +146,9 @@ class Session:
                 return Selection.load(path)
             except SelectionError:  # an older format or a damaged file: compiled again below
                 pass
-        selection = self._engine.compile(statement)
+        selection = watched(
+            lambda: self._engine.compile(statement), interrupt=self.interrupt, fraction=self.progress, title="compile"
+        )
         if selection.num_samples == 0:
             raise SelectionError(
                 f"{statement.place}: the selection is empty: the query returns no rows over "

@@ -31,7 +31,7 @@ FAILURES_SCHEMA = pa.schema(
         ("stage", pa.string()),
         ("error_type", pa.string()),
         ("message", pa.string()),
-        ("first_seen", pa.timestamp("us", tz="UTC")),
+        ("first_seen", pa.timestamp("us")),  # UTC; DuckDB's fetchall needs pytz for a column with a time zone
     ]
 )
 
@@ -275,6 +275,19 @@ class Store:
         table._handles["dataset"] = dataset
         return table
 
+    def find(self, name: str) -> Table | None:
+        """Return a table at its latest version, or None if it is not there or was never written to its end.
+
+        Raises:
+            CatalogError: if it is there but cannot be opened.
+        """
+        try:
+            return self.open(name)
+        except CatalogError as error:
+            if "was not found" in str(error):
+                return None
+            raise
+
     def append(self, name: str, rows: pa.Table, *, message: str) -> Table:
         """Append rows in one commit, making the table or the columns it lacks; return the table at the new version.
 
@@ -284,35 +297,42 @@ class Store:
         Raises:
             SettingsError: if a column has another type in the table.
         """
-        uri, options = self.uri(name), dict(self.storage_options or {}) or None
-        if name not in self.table_names():
-            lance.write_dataset(rows, uri, storage_options=options, enable_stable_row_ids=True, commit_message=message)
-            return self.open(name)
-        dataset = lance.dataset(uri, storage_options=options)
-        for each in rows.schema:
-            if each.name not in dataset.schema.names:
-                dataset.add_columns(each)
-                continue
-            has = dataset.schema.field(each.name).type
-            if has != each.type and not is_blob(each):
-                raise SettingsError(
-                    f"column {each.name} of table {name} has the type {has}; the new rows have {each.type}"
-                )
-        lance.write_dataset(rows, uri, mode="append", storage_options=options, commit_message=message)
+        there = self.find(name)
+        if there is not None:
+            has = {each.name: each.type for each in there.schema}
+            for each in rows.schema:
+                if each.name in has and has[each.name] != each.type and not is_blob(each):
+                    raise SettingsError(
+                        f"column {each.name} of table {name} has the type {has[each.name]}; "
+                        f"the new rows have {each.type}"
+                    )
+            for each in rows.schema:
+                if each.name not in has:
+                    there.dataset.add_columns(each)
+        lance.write_dataset(
+            rows,
+            self.uri(name),
+            mode="create" if there is None else "append",
+            storage_options=dict(self.storage_options or {}) or None,
+            enable_stable_row_ids=True,
+            external_blob_mode="ingest",
+            commit_message=message,
+        )
         return self.open(name)
 
     def record_failures(self, failures: Iterable[Mapping[str, Any]]) -> int:
         """Record each failure once in `_failures`; return how many were new.
 
         Args:
-            failures: Mappings with the keys of `FAILURES_SCHEMA`; absent keys are NULL, `first_seen` is now.
+            failures: Mappings with the keys of `FAILURES_SCHEMA`; absent keys are NULL, `first_seen` is now, in UTC.
         """
         identity = ("table", "row_id", "path", "column", "stage", "error_type", "message")
         known: set[tuple[Any, ...]] = set()
-        if FAILURES in self.table_names():
-            seen = self.open(FAILURES).dataset.to_table(columns=list(identity)).to_pylist()
+        recorded = self.find(FAILURES)
+        if recorded is not None:
+            seen = recorded.dataset.to_table(columns=list(identity)).to_pylist()
             known = {tuple(row[key] for key in identity) for row in seen}
-        now = datetime.now(UTC)
+        now = datetime.now(UTC).replace(tzinfo=None)
         rows = []
         for failure in failures:
             key = tuple(failure.get(each) for each in identity)

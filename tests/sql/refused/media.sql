@@ -1,0 +1,100 @@
+-- title: clip that ends before it starts
+-- match: clip\(…, 2\.0, 1\.0\): expected 0 <= start_seconds < stop_seconds
+SELECT clip(video, 2, 1) AS f FROM videos
+-- title: clip of nothing
+-- match: clip\(…, 1\.0, 1\.0\): expected 0 <= start_seconds < stop_seconds
+SELECT clip(video, 1, 1) AS f FROM videos
+-- title: clip before the start
+-- match: clip\(…, -1\.0, 1\.0\): expected 0 <= start_seconds
+SELECT clip(video, -1, 1) AS f FROM videos
+-- title: clip until NaN
+-- match: clip\(…, 0\.0, nan\): expected
+SELECT clip(video, 0, 'nan'::DOUBLE) AS f FROM videos
+-- title: clip from infinity
+-- match: clip\(…, inf, inf\): expected
+SELECT clip(video, 'inf'::DOUBLE, 'inf'::DOUBLE) AS f FROM videos
+-- title: clip after the end of a clip
+-- match: clip\(…, 2\.0, 3\.0\) starts after the end of the 2\.0 s clip that it is taken from
+SELECT video.clip(0, 2).clip(2, 3) AS f FROM videos
+-- title: clip after at_fps of a clip
+-- match: clip\(\) after at_fps\(\) or frames\(\) of a clip: clip first
+SELECT video.clip(0, 2).at_fps(4).clip(0, 1) AS f FROM videos
+-- title: resize twice
+-- match: resize\(\) is applied a second time to one medium \(perhaps in a view\); apply it once
+SELECT resize(resize(video, 8, 8), 9, 9) AS f FROM videos
+-- title: at_fps twice
+-- match: at_fps\(\) is applied a second time
+SELECT video.at_fps(2).at_fps(3) AS f FROM videos
+-- title: frames twice
+-- match: frames\(\) is applied a second time
+SELECT video.frames(2).frames(3) AS f FROM videos
+-- title: resize_short twice
+-- match: resize_short\(\) is applied a second time
+SELECT video.resize_short(2).resize_short(3) AS f FROM videos
+-- title: crop twice
+-- match: crop\(\) is applied a second time
+SELECT image.crop(0, 0, 2, 2).crop(0, 0, 1, 1) AS f FROM images
+-- title: center_crop twice
+-- match: center_crop\(\) is applied a second time
+SELECT image.center_crop(2, 2).center_crop(1, 1) AS f FROM images
+-- title: an operation after raw
+-- match: resize\(\) after raw\(\): raw bytes are not decoded
+SELECT resize(raw(image), 8, 8) AS f FROM images
+-- title: clip after raw
+-- match: clip\(\) after raw\(\)
+SELECT video.raw().clip(0, 1) AS f FROM videos
+-- title: raw after an operation
+-- match: raw\(\) after another operation: raw bytes are the stored ones
+SELECT raw(resize(image, 8, 8)) AS f FROM images
+-- title: raw twice
+-- match: raw\(\) after another operation
+SELECT raw(raw(image)) AS f FROM images
+-- title: no frames a second
+-- match: at_fps\(…, 0\.0\): expected fps > 0
+SELECT at_fps(video, 0) AS f FROM videos
+-- title: no frames
+-- match: frames\(…, 0\): expected num_frames >= 1
+SELECT frames(video, 0) AS f FROM videos
+-- title: no width
+-- match: resize\(…, 0, 8\): expected width and height >= 1
+SELECT resize(video, 0, 8) AS f FROM videos
+-- title: no side
+-- match: resize_short\(…, -1\): expected side >= 1
+SELECT resize_short(video, -1) AS f FROM videos
+-- title: a crop that starts outside
+-- match: crop\(…, -1, 0, 2, 2\): expected x, y >= 0 and width, height >= 1
+SELECT crop(image, -1, 0, 2, 2) AS f FROM images
+-- title: no center_crop
+-- match: center_crop\(…, 0, 0\): expected width and height >= 1
+SELECT center_crop(image, 0, 0) AS f FROM images
+-- title: too few arguments
+-- match: Macro clip\(\) does not support the supplied arguments.*clip\(m media, start_seconds DOUBLE, stop_seconds DOUBLE\)
+SELECT clip(video) AS f FROM videos
+-- title: an argument of an unknown name
+-- match: Macro clip\(\) does not support the supplied arguments
+SELECT clip(video, 0, end_seconds := 3) AS f FROM videos
+-- title: what is no medium
+-- match: Macro resize\(\) does not support the supplied arguments.*resize\(m media, 
+SELECT resize(id, 8, 8) AS f FROM videos
+-- title: md5 of a medium
+-- match: No function matches the given name and argument types 'md5\(media\)'
+SELECT md5(video) AS f FROM videos
+-- title: a medium as BLOB
+-- match: query:1:\d+: Unimplemented type for cast \(media -> BLOB\)
+SELECT video::BLOB AS f FROM videos
+-- title: a medium as text
+-- bug: I1: a cast of a reference to text is to be refused with an explanation
+-- match: media
+SELECT video::VARCHAR AS f FROM videos
+-- title: a medium beside text
+-- bug: I1: || on a reference is to be refused with an explanation
+-- match: media
+SELECT video || 'x' AS f FROM videos
+-- title: a reference of which a field's type is changed
+-- bug: ArrowInvalid: is_media() looks at the names of the fields and not at their types
+-- match: media
+SELECT struct_update(video, row := 5) AS f FROM videos
+-- title: a reference to a column that is not there
+-- bug: source numbers that no column has are not seen before the loader fails
+-- match: media
+SELECT {'source': 9, 'row': 1, 'ops': 0}::media AS f FROM videos

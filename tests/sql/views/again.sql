@@ -1,0 +1,1 @@
+FROM "clips/short" JOIN Captions ON video_id = id

@@ -1,0 +1,70 @@
+"""The benchmarks run, at a tiny size: their contenders agree, and their results have the fields that are read later.
+
+Nothing is said about speed here; that is what the benchmarks are for.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def run(program: str, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / f"{program}.py"), *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def results(program: str, folder: Path, *options: str) -> Any:
+    file = folder / "results.json"
+    run(program, *options, "--data", str(folder), "--rounds", "1", "--json", str(file))
+    return json.loads(file.read_text(encoding="utf-8"))["results"]
+
+
+@pytest.mark.parametrize("program", ["compile", "loader"])
+def test_help_has_examples(program: str) -> None:
+    assert f"python benchmarks/{program}.py" in run(program, "--help")
+
+
+def test_compile(tmp_path: Path) -> None:
+    keys = ("parquet", "rowid", "clips")
+    chosen = [word for key in keys for word in ("--only", key)]
+    found = {each["contender"]: each for each in results("compile", tmp_path, "--rows", "2000", "--runs", "2", *chosen)}
+    assert list(found) == list(keys)
+    assert found["parquet"]["ratio_to_baseline"] == 1
+    assert len({each["num_rows"] for each in found.values()}) == 1
+    for each in found.values():
+        assert 0 < each["num_rows"] < 2000
+        assert each["seconds"] > 0
+
+
+def test_loader(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    options = ["--images", "8", "--clips", "2", "--workers", "0"]
+    found = results("loader", tmp_path, *options)
+    assert list(found) == ["images", "clips"]
+    for several in found.values():
+        assert [each["contender"] for each in several] == ["limit", "plain", "loader", "paced"]
+        assert several[0]["ratio_to_limit"] == 1
+        assert all(each["samples_per_second"] > 0 for each in several)
+        assert several[2]["bytes_per_sample"] > 1000
+
+
+def test_an_unknown_contender_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "compile.py"), "--data", str(tmp_path), "--only", "spark"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "spark; there are parquet" in " ".join(done.stderr.replace("│", " ").split())

@@ -1,0 +1,143 @@
+"""What bad queries, views and roots get: a message with the place, the value, what was expected and the nearest match.
+
+- Every query of `tests/sql/refused` raises the error that its headers name, when it is compiled.
+- A view binds when it is used: a broken one harms nobody else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+import pytest
+from tests.tables import SQL, Query, load_queries, params, write_tables
+
+from cutlist import Session, connect, errors
+from cutlist.errors import CatalogError, QueryError
+from cutlist.store import Store
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("root")
+    write_tables(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def session(root: Path) -> Iterator[Session]:
+    with connect(root, views=SQL / "views") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("query", params(load_queries("refused")))
+def test_refused_with_its_message(session: Session, root: Path, query: Query) -> None:
+    saved = set(root.rglob("*.arrow"))
+    kind = getattr(errors, query.headers.get("error", "QueryError"))
+    with pytest.raises(kind, match=query.headers["match"]):
+        session.compile(query.text)
+    assert set(root.rglob("*.arrow")) == saved
+
+
+def views(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (folder / f"{name}.sql").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("SELECT 1 AS a;\nSELECT 2 AS a", r"broken\.sql:2:1: a second statement starts here; expected one SELECT"),
+        ("CREATE TABLE x (a INT)", r"broken\.sql:1:1: this is CREATE, expected one SELECT"),
+        ("-- nothing\n", r"broken\.sql: empty; expected one SELECT"),
+        ("SELECT * FROM vidoes", r'broken\.sql:1:15: no table or view "vidoes"; did you mean "videos"\?'),
+        ("SELECT id,\n  hieght FROM videos", r'broken\.sql:2:3: no column "hieght" in videos; did you mean "height"\?'),
+        pytest.param(
+            "SELECT FROM WHERE",
+            r"broken\.sql:1:\d+: .*syntax error",
+            marks=pytest.mark.xfail(reason="a view's syntax error is told in sqlglot's words, not DuckDB's"),
+        ),
+    ],
+)
+def test_a_broken_view_harms_only_its_users(root: Path, tmp_path: Path, text: str, match: str) -> None:
+    folder = views(tmp_path, broken=text, good="SELECT id FROM videos", user="SELECT * FROM broken")
+    with connect(root, views=folder) as session:
+        assert session.compile("good").num_samples == session.compile("FROM videos").num_samples
+        for query in ("broken", "FROM broken", "SELECT 1 AS one FROM user", "WITH a AS (FROM user) FROM a"):
+            with pytest.raises(QueryError, match=match):
+                session.compile(query)
+        with pytest.raises(QueryError, match=r"broken\.sql"):
+            session.sql("FROM broken")
+
+
+def test_views_in_a_circle(root: Path, tmp_path: Path) -> None:
+    folder = views(
+        tmp_path, a="FROM b", b="SELECT * FROM c", c="SELECT * FROM A", alone="FROM alone", good="SELECT 1 AS x"
+    )
+    with connect(root, views=folder) as session:
+        with pytest.raises(QueryError, match="views use each other in a circle: b → c → a → b"):
+            session.compile("a")
+        with pytest.raises(QueryError, match="in a circle: b → c → a → b"):
+            session.compile("SELECT * FROM b JOIN videos USING (id)")
+        with pytest.raises(QueryError, match="in a circle: alone → alone"):
+            session.sql("FROM alone")
+        assert session.compile("good").num_samples == 1
+
+
+def test_a_table_wins_over_a_view_of_its_name(root: Path, tmp_path: Path) -> None:
+    folder = views(tmp_path, Videos="SELECT 1 AS id")
+    with (
+        pytest.warns(UserWarning, match=r"Videos\.sql: the view Videos has the name of a table; the table is used"),
+        connect(root, views=folder) as session,
+    ):
+        assert session.compile("FROM videos").num_samples > 1
+
+
+def test_views_whose_names_differ_in_case(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"its name differs only in case from .*; rename one"):
+        connect(root, views=views(tmp_path, a="SELECT 1", A="SELECT 2"))
+
+
+def test_no_folder_of_views(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r'no folder ".*absent" with views; views are \.sql files with one SELECT'):
+        connect(root, views=tmp_path / "absent")
+
+
+def test_no_root(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r'no folder ".*absent"; to make it, .*`cutlist ingest .*create=True'):
+        connect(tmp_path / "absent")
+    with connect(tmp_path / "absent", views=tmp_path, create=True) as session:
+        assert dict(session.tables) == {}
+        with pytest.raises(QueryError, match=r'no table or view "videos"\. There are: none'):
+            session.compile("FROM videos")
+
+
+def test_no_table_of_that_name(session: Session) -> None:
+    with pytest.raises(CatalogError, match=r'no table "vidoes" in .*; did you mean "videos"\? It has: captions, '):
+        session._engine.snapshot.table("vidoes")
+
+
+def test_a_version_that_is_gone(tmp_path: Path) -> None:
+    store = Store(root=str(tmp_path))
+    for n in range(3):
+        store.append("t", pa.table({"id": [n]}), message="test")
+    lance.dataset(store.uri("t")).cleanup_old_versions(older_than=dt.timedelta(0))
+    with pytest.raises(
+        CatalogError, match=r"version 1 of table t no longer exists \(its versions: .*3\); compile the query again"
+    ):
+        store.open("t", 1)
+
+
+def test_a_session_s_sql_says_where(session: Session) -> None:
+    with pytest.raises(QueryError, match=r'query:1:8: no column "hieght" in videos; did you mean "height"\?'):
+        session.sql("SELECT hieght FROM videos")
+
+
+def test_ad_hoc_sql_may_have_several_statements(session: Session) -> None:
+    session.sql("CREATE TEMP TABLE mine AS SELECT id FROM videos")
+    relation = session.sql("SELECT 1 AS a; SELECT count(*) AS n FROM videos")
+    assert relation.fetchall() == [(35,)]
