@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import cutlist
 from cutlist.media.synthetic import render_media
-from hypothesis import settings
 
 # No wall-clock bound, and the same examples in every run: a failure in CI is a failure here.
 settings.register_profile("cutlist", deadline=None, derandomize=True)

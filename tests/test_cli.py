@@ -82,7 +82,8 @@ def test_the_seed_query_gives_the_right_number(made: Made) -> None:
 
 
 def test_json_is_one_array_of_objects_and_csv_has_a_header(made: Made) -> None:
-    query = "SELECT path, video.clip(0, 1.5).resize(32, 24) AS clip, [1, NULL] AS l, 'nan'::FLOAT AS f, NULL AS n FROM hd ORDER BY path"
+    query = """SELECT path, video.clip(0, 1.5).resize(32, 24) AS clip, [1, NULL] AS l, 'nan'::FLOAT AS f, NULL AS n
+               FROM hd ORDER BY path"""
     rows = json.loads(run("sql", query, "--json", *places(made)))
     assert len(rows) == 8
     number = rows[0]["clip"].removeprefix("my_videos.video[").split("]")[0]

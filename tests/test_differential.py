@@ -104,15 +104,10 @@ def test_a_query_is_found_again(session: Session, root: Path) -> None:
         ("SELECT id AS a FROM videos", "SELECT id AS A FROM videos"),
         ("SELECT id FROM videos WHERE category = 'film'", "SELECT id FROM videos WHERE category <> 'film'"),
         ("SELECT 'a' AS t", "SELECT 'A' AS t"),
-        *(
-            pytest.param(one, other, marks=pytest.mark.xfail(reason="canonical() puts these into upper case"))
-            for one, other in [
-                ("SELECT id AS text FROM videos", "SELECT id AS TEXT FROM videos"),
-                ("SELECT {date: id} AS s FROM videos", "SELECT {DATE: id} AS s FROM videos"),
-                ("SELECT E'a' AS t", "SELECT E'A' AS t"),
-                ("SELECT $$a$$ AS t", "SELECT $$A$$ AS t"),
-            ]
-        ),
+        ("SELECT id AS text FROM videos", "SELECT id AS TEXT FROM videos"),
+        ("SELECT {date: id} AS s FROM videos", "SELECT {DATE: id} AS s FROM videos"),
+        ("SELECT E'a' AS t", "SELECT E'A' AS t"),
+        ("SELECT $$a$$ AS t", "SELECT $$A$$ AS t"),
     ],
 )
 def test_another_query_is_not_taken_for_it(session: Session, one: str, other: str) -> None:
@@ -171,7 +166,6 @@ def test_bytes_do_not_depend_on_threads(
                 assert other.compile(query.text).fingerprint == session.compile(query.text).fingerprint, query.name
 
 
-@pytest.mark.xfail(reason="0.0 and -0.0 are equal in ORDER BY and differ in their bytes")
 @pytest.mark.parametrize("order", ["", " ORDER BY x"])
 def test_bytes_do_not_depend_on_the_order_of_zeros(session: Session, order: str) -> None:
     one = session.compile(f"SELECT x FROM (VALUES ('0.0'::DOUBLE), ('-0.0'::DOUBLE)) AS t(x){order}")
@@ -186,12 +180,7 @@ def test_bytes_do_not_depend_on_the_order_of_zeros(session: Session, order: str)
         "SELECT i FROM range(200000) t(i) ORDER BY i % 10, i DESC",
         "SELECT i, clip(video, 0, 1 + i // 150000) AS c, CASE WHEN i < 131072 THEN resize(video, 5, 5) END AS d "
         "FROM range(200000) t(i) LEFT JOIN videos ON id = i % 64",
-        pytest.param(
-            "SELECT (i % 3)::VARCHAR::ENUM('0', '1', '2') AS e, i FROM range(200000) t(i)",
-            marks=pytest.mark.xfail(
-                reason="ArrowInvalid: a dictionary for each batch, which an Arrow file cannot have"
-            ),
-        ),
+        "SELECT (i % 3)::VARCHAR::ENUM('0', '1', '2') AS e, i FROM range(200000) t(i)",
     ],
 )
 def test_rows_of_many_batches(session: Session, truth: duckdb.DuckDBPyConnection, query: str) -> None:

@@ -179,7 +179,8 @@ def test_metadata_joins_by_path(session: cutlist.Session, pictures: Path, tmp_pa
         }
     )
     file = tmp_path / f"captions{suffix}"
-    {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[suffix](file)
+    writers: dict[str, Any] = {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}
+    writers[suffix](file)
     report = session.ingest(pictures, table="pictures", metadata=file, on="file")
     assert (report.num_without_metadata, report.num_metadata_unused) == (1, 1)
     assert session.sql("SELECT path, caption, score FROM pictures ORDER BY path").fetchall() == [
@@ -200,7 +201,9 @@ def test_metadata_of_a_later_run_brings_columns_and_keeps_types(
         ("b.png", 5, None),
     ]
     (tmp_path / "m.csv").write_text("path,stars\nsub dir/ü.png,many\n")
-    with pytest.raises(SettingsError, match=r"column stars of table pictures has the type int64; the new rows have str"):
+    with pytest.raises(
+        SettingsError, match=r"column stars of table pictures has the type int64; the new rows have str"
+    ):
         session.ingest(pictures, table="pictures", metadata=tmp_path / "m.csv")
     assert session.sql("SELECT count(*) FROM pictures").fetchall() == [(2,)]
 
@@ -264,7 +267,9 @@ def test_the_real_media_go_in(session: cutlist.Session, shared_media: Path) -> N
         report = session.ingest(shared_media / folder, table="real")
         done = report.num_added + report.num_failed + report.num_duplicate + report.num_known + report.num_other
         assert done == len(files)
-    sizes = {row["sha256"]: (row["width"], row["height"]) for row in manifest.to_dicts() if row["decode_status"] == "ok"}
+    sizes = {
+        row["sha256"]: (row["width"], row["height"]) for row in manifest.to_dicts() if row["decode_status"] == "ok"
+    }
     for sha256, width, height in session.sql("SELECT sha256, width, height FROM real").fetchall():
         if sha256 in sizes and sizes[sha256][0] is not None:
             assert (width, height) in (sizes[sha256], sizes[sha256][::-1])

@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from cutlist.compiler import (
     ROWID_SUFFIX,
@@ -28,13 +29,11 @@ from cutlist.compiler import (
     total_order,
 )
 from cutlist.errors import CutlistError, QueryError, listing, suggest
-from cutlist.media.reference import FIELDS
-from cutlist.selection import Packer, Selection, Source, is_sorted
+from cutlist.media.reference import FIELD_NAMES, FIELDS
+from cutlist.selection import Packer, Selection, Source, is_media, is_sorted
 from cutlist.views import View, needed_views
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from cutlist.catalog import Snapshot
     from cutlist.store import Table
 
@@ -136,12 +135,20 @@ class Engine:
             return None
         return self.views.get(name) or next((v for each, v in self.views.items() if each.lower() == name.lower()), None)
 
-    def check_syntax(self, text: str, place: str) -> None:
-        """Raise QueryError, with DuckDB's own words and the place, if DuckDB cannot parse a text."""
+    def parse(self, text: str, place: str = "query") -> Statement:
+        """Return the one query that a text holds.
+
+        Raises:
+            QueryError: if it is not one query; a syntax error is in DuckDB's words, where DuckDB sees it too.
+        """
         try:
-            self.databases.compiling.extract_statements(text)
-        except duckdb.Error as error:
-            raise QueryError(_message(place, text, error)) from error
+            return parse(text, place)
+        except QueryError:
+            try:
+                self.databases.compiling.extract_statements(text)
+            except duckdb.Error as error:
+                raise QueryError(_message(place, text, error)) from error
+            raise
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation | None:
         """Run any DuckDB SQL over the tables and views; return a lazy relation, or None for a statement without rows.
@@ -173,19 +180,20 @@ class Engine:
 
         Args:
             strict: Whether to compile: in the instance without access to files, where a name that is neither table
-                nor view is an error, and references number the media columns of the statement's own tables.
+                nor view is an error (in a view it always is), and references number the media columns of the
+                statement's own tables.
 
         Raises:
             QueryError: for unknown names (`strict`), and for views that cannot be parsed or bound.
         """
-        views, _ = needed_views(statement, self.find_view)
+        views, _ = needed_views(statement, self.find_view, self.parse)
         tables: dict[str, Table] = {}
-        for each in (*views.values(), statement):
+        for each in (statement, *views.values()):
             for named in table_names(each):
                 table = self.snapshot.find(named.name)
                 if table is not None:
                     tables[table.name] = table
-                elif strict and self.find_view(named.name) is None:
+                elif (strict or each is not statement) and self.find_view(named.name) is None:
                     known = {**self.snapshot.tables, **self.views}
                     raise QueryError(
                         f'{each.at(named.offset)}: no table or view "{named.name}"{suggest(named.name, known)} '
@@ -214,12 +222,12 @@ class Engine:
         """Turn DuckDB's errors into ours, with the place in the user's text."""
         try:
             yield
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:  # OSError: while batches are fetched
             raise QueryError(_place_error(statement, binding, error)) from error
 
     def canonical_key(self, statement: Statement) -> str:
         """Return a text that is equal for two statements if they mean the same over this snapshot and these views."""
-        views, names = needed_views(statement, self.find_view)
+        views, names = needed_views(statement, self.find_view, self.parse)
         tables = {table.name: table.version for table in map(self.snapshot.find, names) if table is not None}
         parts = [canonical(statement.text)]
         parts += [f"{name} = {canonical(view.text)}" for name, view in sorted(views.items())]
@@ -246,6 +254,7 @@ class Engine:
                 _refuse_equal_names(statement, names)
                 text = total_order(_again(statement, binding.text), len(names))
                 reader = cursor.sql(text).to_arrow_reader(_ARROW_BATCH_ROWS)
+                _refuse_forged(statement, reader.schema)
                 packer = Packer(reader.schema)
                 for batch in reader:
                     packer.add(batch)
@@ -297,16 +306,17 @@ def _define_table(
         values = {"source": str(numbers[name]), "row": "_rowid", "ops": "0"}
         fields = ", ".join(f"{key!r}: {values.get(key, 'NULL')}" for key, _ in FIELDS)
         columns.append(f"CASE WHEN {quoted(name)} IS NOT NULL THEN {{{fields}}}::media END AS {quoted(name)}")
-    body = f"{', '.join(columns)} FROM {quoted(scanned)}"
-    cursor.execute(f"CREATE TEMP VIEW {quoted(table.name)} AS SELECT {body}")
+    cursor.execute(f"CREATE TEMP VIEW {quoted(table.name)} AS SELECT {', '.join(columns)} FROM {quoted(scanned)}")
     if with_rowid:
-        cursor.execute(f"CREATE TEMP VIEW {quoted(table.name + ROWID_SUFFIX)} AS SELECT _rowid, {body}")
+        with_ids = quoted(table.name + ROWID_SUFFIX)
+        cursor.execute(f"CREATE TEMP VIEW {with_ids} AS SELECT {', '.join(columns)}, _rowid FROM {quoted(scanned)}")
 
 
 def _sorted(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> pa.Table:
     """Return a table sorted by every column."""
     cursor.register("unsorted samples", table)
-    return cursor.sql('FROM "unsorted samples" ORDER BY ALL').to_arrow_table().cast(table.schema)
+    ordered = cursor.sql('FROM "unsorted samples" ORDER BY ALL').to_arrow_table()
+    return ordered.rename_columns(table.column_names).cast(table.schema)  # DuckDB renames "A" beside "a"
 
 
 def _refuse_equal_names(statement: Statement, names: list[str]) -> None:
@@ -318,10 +328,26 @@ def _refuse_equal_names(statement: Statement, names: list[str]) -> None:
         )
 
 
+def _refuse_forged(statement: Statement, schema: pa.Schema) -> None:
+    """Refuse columns that look like media references and are not, because the type of a field was changed."""
+    for each in schema:
+        looks = pa.types.is_struct(each.type) and [inner.name for inner in each.type] == list(FIELD_NAMES)
+        if looks and not is_media(each.type):
+            raise QueryError(
+                f"{statement.place}: column {each.name} is a media reference of which the types were changed; "
+                f"change references by clip(), resize() and their like alone"
+            )
+
+
 def _message(place: str, text: str, error: Exception) -> str:
     """Return DuckDB's message in one paragraph, its LINE replaced by ours."""
     message = re.sub(r"\n\nLINE \d+:.*", "", str(error), flags=re.DOTALL)
     message = re.sub(r'STRUCT\("source" USMALLINT.*?center_height INTEGER\)', "media", message)
+    if "in lambda expressions" in message:  # the bodies of the macros are lambdas
+        message = (
+            "a parameter of clip(), resize() and their like cannot be a subquery or UNNEST; compute it in FROM, e.g. "
+            "SELECT clip(video, s, s + 2) FROM (SELECT video, unnest(starts) AS s FROM videos)"
+        )
     kind, _, rest = message.partition(": ")
     if not kind.endswith("Error"):
         rest = message
@@ -337,7 +363,7 @@ def _message(place: str, text: str, error: Exception) -> str:
     return f"{place}: {' '.join(line if line[-1] in '.:;!?' else line + ';' for line in lines).rstrip(';')}"
 
 
-def _place_error(statement: Statement, binding: Binding, error: duckdb.Error) -> str:
+def _place_error(statement: Statement, binding: Binding, error: Exception) -> str:
     """Return an error of DuckDB with the place in the user's text; for an unknown name, with the nearest and all."""
     text = str(error)
     column = re.search(r'(?:Referenced column|column named) "([^"]+)"', text) or re.search(

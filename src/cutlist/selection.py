@@ -73,9 +73,16 @@ class Column:
         )
 
 
+_ARROW = {"USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(), "DOUBLE": pa.float64(), "INTEGER": pa.int32()}
+
+
+MEDIA_TYPE = pa.struct([(name, _ARROW[kind]) for name, kind in FIELDS])
+"""Arrow type of a media reference."""
+
+
 def is_media(kind: pa.DataType) -> bool:
     """Return whether an Arrow type is that of a media reference."""
-    return pa.types.is_struct(kind) and tuple(kind.field(i).name for i in range(kind.num_fields)) == FIELD_NAMES
+    return bool(kind == MEDIA_TYPE)
 
 
 def has_media(kind: pa.DataType) -> bool:
@@ -87,7 +94,7 @@ class Packer:
     """Collects batches of a query's result with the constant fields of its media columns taken out."""
 
     def __init__(self, schema: pa.Schema):
-        self._schema = schema
+        self._schema = pa.schema([each.with_type(_plain(each.type)) for each in schema])
         self._media = {each.name: dict.fromkeys(FIELD_NAMES, _UNSEEN) for each in schema if is_media(each.type)}
         self._batches: list[dict[str, Any]] = []
 
@@ -97,7 +104,13 @@ class Packer:
             return
         packed: dict[str, Any] = {}
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            packed[name] = self._pack(name, column) if name in self._media else column
+            plain = self._schema.field(name).type
+            if name in self._media:
+                packed[name] = self._pack(name, column)
+            elif pa.types.is_floating(plain):
+                packed[name] = pc.add(column, pa.scalar(0.0, plain))  # -0.0 becomes 0.0: SQL holds them equal
+            else:
+                packed[name] = column if column.type == plain else column.cast(plain)
         self._batches.append(packed)
 
     def _pack(self, name: str, column: pa.StructArray) -> tuple[pa.Array, dict[str, Any]]:
@@ -152,6 +165,17 @@ class Packer:
                 one = pa.repeat(pa.scalar(None if one is _UNSEEN else one, type=kind), len(valid))
             arrays.append(one)
         return pa.StructArray.from_arrays(arrays, names=names, mask=pc.invert(valid))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return a type with text in place of dictionaries (ENUM), which an Arrow file cannot have anew in each batch."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([each.with_type(_plain(each.type)) for each in kind])
+    return kind
 
 
 class _Mark:
@@ -409,13 +433,6 @@ class _LazyBatches(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
-
-
-_ARROW = {"USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(), "DOUBLE": pa.float64(), "INTEGER": pa.int32()}
-
-
-MEDIA_TYPE = pa.struct([(name, _ARROW[kind]) for name, kind in FIELDS])
-"""Arrow type of a media reference."""
 
 
 def _unpack(packed: pa.StructArray, constants: Mapping[str, Any]) -> pa.StructArray:

@@ -9,12 +9,11 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cutlist.catalog import Snapshot
-from cutlist.compiler import Statement, parse
 from cutlist.engine import DUCKDB_VERSION, Databases, Engine, quoted
 from cutlist.errors import QueryError, SelectionError, listing, suggest
 from cutlist.ingest import KINDS, IngestReport, Metadata, ingest
@@ -25,6 +24,9 @@ from cutlist.settings import Settings
 from cutlist.store import Store, Table
 from cutlist.views import View, load_views
 from cutlist.watch import watched
+
+if TYPE_CHECKING:
+    from cutlist.compiler import Statement
 
 
 def connect(
@@ -244,11 +246,7 @@ class Session:
                 known = {**self.tables, **self.views}
                 raise QueryError(f'no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.')
             text = f"FROM {quoted(name)}"
-        try:
-            return parse(text, place)
-        except QueryError:
-            self._engine.check_syntax(text, place)
-            raise
+        return self._engine.parse(text, place)
 
     def _selection_path(self, statement: Statement) -> Path:
         """Return the file in which the selection of a statement is, or will be, saved."""

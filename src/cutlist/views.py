@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutlist.compiler import Statement, parse, table_names, view_order
+from cutlist.compiler import Statement, table_names, view_order
 from cutlist.errors import CatalogError
 
 
@@ -27,14 +27,6 @@ class View:
             return ""
         lines = [line.strip().removeprefix("--").strip("/* ") for line in comment[1].splitlines()]
         return " ".join(line for line in lines if line)
-
-    def parse(self) -> Statement:
-        """Return the view's statement.
-
-        Raises:
-            QueryError: if the file does not hold exactly one SELECT; names the file, line and column.
-        """
-        return parse(self.text, self.path)
 
 
 def load_views(folder: str | Path, *, required: bool = True) -> dict[str, View]:
@@ -64,12 +56,13 @@ def load_views(folder: str | Path, *, required: bool = True) -> dict[str, View]:
 
 
 def needed_views(
-    statement: Statement, find: Callable[[str], View | None]
+    statement: Statement, find: Callable[[str], View | None], parse: Callable[[str, str], Statement]
 ) -> tuple[Mapping[str, Statement], frozenset[str]]:
     """Return the views that a statement needs, in the order to define them, and every name in their FROM clauses.
 
     Args:
         find: Name → view, or None where it names a table or nothing.
+        parse: Text and place → statement.
 
     Raises:
         QueryError: if a needed view does not parse, or views use each other in a circle.
@@ -82,7 +75,7 @@ def needed_views(
             view = find(table.name)
             named.add(table.name)
             if view is not None:
-                parsed.setdefault(view.name, view.parse())
+                parsed.setdefault(view.name, parse(view.text, view.path))
                 yield view.name
 
     roots = list(views_of(statement))

@@ -239,7 +239,7 @@ if pid == 0:
 os.waitpid(pid, 0)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert 'SettingsError the loader was copied by fork' in done.stdout
+    assert "SettingsError the loader was copied by fork" in done.stdout
     assert 'multiprocessing_context="spawn"' in done.stdout
 
 
@@ -299,7 +299,9 @@ def test_resume_with_another_number_of_ranks(made: Made) -> None:
         ({"drop_last": False}, "drop_last"),
     ],
 )
-def test_a_state_of_something_else_is_refused_and_the_part_named(made: Made, options: dict[str, Any], part: str) -> None:
+def test_a_state_of_something_else_is_refused_and_the_part_named(
+    made: Made, options: dict[str, Any], part: str
+) -> None:
     state = loader(made).state_dict()
     with pytest.raises(StateError, match=f"the state is of another {part}: .* there, .* here"):
         loader(made, **options).load_state_dict(state)

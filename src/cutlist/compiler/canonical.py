@@ -6,7 +6,13 @@ import sqlglot
 from sqlglot import TokenType
 from sqlglot.errors import SqlglotError
 
-_LITERAL = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.NATIONAL_STRING, TokenType.RAW_STRING}
+_KEYWORDS = frozenset(
+    """
+    SELECT FROM WHERE GROUP BY HAVING QUALIFY ORDER LIMIT OFFSET WITH AS ON USING JOIN LEFT RIGHT FULL INNER OUTER
+    CROSS UNION ALL DISTINCT AND OR NOT IN IS NULL CASE WHEN THEN ELSE END ASC DESC BETWEEN LIKE OVER PARTITION
+    """.split()  # noqa: SIM905 - a list of forty strings would fill a screen
+)
+"""Words that are keywords wherever they stand, but behind AS or a dot and as the key of a struct."""
 
 
 def canonical(text: str) -> str:
@@ -23,13 +29,13 @@ def canonical(text: str) -> str:
     except SqlglotError:
         return text
     words = []
-    for token in tokens:
-        if token.token_type == TokenType.SEMICOLON:
+    before = None
+    for token, after in zip(tokens, [*tokens[1:], None], strict=False):
+        written = text[token.start : token.end + 1]
+        named = before in (TokenType.ALIAS, TokenType.DOT) or (after and after.token_type == TokenType.COLON)
+        before = token.token_type
+        if before == TokenType.SEMICOLON:
             continue
-        if token.token_type in _LITERAL:
-            words.append(repr(token.text) + token.token_type.name)
-        elif token.token_type == TokenType.VAR:
-            words.append(token.text)
-        else:
-            words.append(token.text.upper())
+        keyword = not named and set(written.upper().split()) <= _KEYWORDS
+        words.append(" ".join(written.upper().split()) if keyword else written)
     return " ".join(words)

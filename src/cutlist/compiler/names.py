@@ -31,7 +31,7 @@ def table_names(statement: Statement) -> tuple[TableName, ...]:
     found: dict[str, TableName] = {}
     for table in base_tables(statement.tree):
         place = span(table.this)
-        if place is not None:
+        if place is not None and statement.text[place[0]] != "'":
             found.setdefault(table.name.lower(), TableName(name=table.name, offset=place[0]))
     return tuple(sorted(found.values(), key=lambda each: each.offset))
 

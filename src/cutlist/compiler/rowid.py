@@ -30,7 +30,7 @@ def expose_rowid(statement: Statement, is_table: Callable[[str], bool]) -> tuple
     Examples:
         >>> from cutlist.compiler.text import parse
         >>> expose_rowid(parse("SELECT _rowid, * FROM t"), lambda name: True)[0]
-        'SELECT _rowid, * EXCLUDE (_rowid) FROM "t with _rowid" AS t'
+        'SELECT _rowid, * EXCLUDE ("t"._rowid) FROM "t with _rowid" AS t'
     """
     if ROWID not in statement.text.lower():
         return statement.text, frozenset()
@@ -52,6 +52,7 @@ def expose_rowid(statement: Statement, is_table: Callable[[str], bool]) -> tuple
             selects[id(select)] = select
     for select in selects.values():
         _refuse_natural(statement, select)
+        _refuse_columns(statement, select)
         names = {table.alias_or_name.lower() for table in exposed.values() if table.find_ancestor(exp.Select) is select}
         edits += _exclusions(statement, select, names)
     return statement.edited(edits), frozenset(table.name.lower() for table in exposed.values())
@@ -88,6 +89,14 @@ def _refuse_natural(statement: Statement, select: exp.Select) -> None:
             )
 
 
+def _refuse_columns(statement: Statement, select: exp.Select) -> None:
+    for each in select.find_all(exp.Columns):
+        if each.find_ancestor(exp.Select) is select and not isinstance(each.this, exp.Star):
+            raise QueryError(
+                f"{statement.place}: COLUMNS(…) beside _rowid could match it too; name the columns, or use COLUMNS(*)"
+            )
+
+
 def _exclusions(statement: Statement, select: exp.Select, names: set[str]) -> Iterator[tuple[int, int, str]]:
     """Yield the edits that leave `_rowid` out of each `*` of a SELECT's list."""
     for star in select.find_all(exp.Star):
@@ -98,17 +107,38 @@ def _exclusions(statement: Statement, select: exp.Select, names: set[str]) -> It
             continue
         place = span(star)
         if place is None or statement.text[slice(*place)] != "*":  # FROM t without SELECT
-            source = span(next(_sources(select)).this)
-            assert source is not None
-            first = max(each.start for each in statement.tokens if each.text.upper() == "FROM" and each.end < source[0])
-            yield first, first, f"SELECT * EXCLUDE ({ROWID}) "
+            first = _from_token(statement, next(_sources(select)))
+            yield first, first, f"SELECT * EXCLUDE ({_qualified(names)}) "
             continue
+        hidden = ROWID if qualifier else _qualified(names)
         following = [token for token in statement.tokens if token.start >= place[1]][:2]
         if following and following[0].text.upper() == "EXCLUDE":
             paren = len(following) > 1 and following[1].text == "("
             if paren:
-                yield following[1].end + 1, following[1].end + 1, f"{ROWID}, "
+                yield following[1].end + 1, following[1].end + 1, f"{hidden}, "
             else:
-                yield following[1].start, following[1].end + 1, f"({ROWID}, {following[1].text})"
+                yield following[1].start, following[1].end + 1, f"({hidden}, {following[1].text})"
         else:
-            yield place[1], place[1], f" EXCLUDE ({ROWID})"
+            yield place[1], place[1], f" EXCLUDE ({hidden})"
+
+
+def _qualified(names: set[str]) -> str:
+    """Return the row ids of tables, each with its table, so that a column of that name from elsewhere stays."""
+    return ", ".join('"' + name.replace('"', '""') + f'".{ROWID}' for name in sorted(names))
+
+
+def _from_token(statement: Statement, table: exp.Table) -> int:
+    """Return the offset of the FROM that a table stands behind: the last one before it that no parenthesis closed."""
+    place = span(table.this)
+    assert place is not None
+    open_froms: list[list[int]] = [[]]
+    for token in statement.tokens:
+        if token.start >= place[0]:
+            break
+        if token.text == "(":
+            open_froms.append([])
+        elif token.text == ")":
+            open_froms.pop()
+        elif token.text.upper() == "FROM":
+            open_froms[-1].append(token.start)
+    return next(found[-1] for found in reversed(open_froms) if found)

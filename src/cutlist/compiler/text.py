@@ -60,7 +60,7 @@ def parse(text: str, place: str = "query") -> Statement:
     """
     try:
         tokens = sqlglot.tokenize(text, dialect="duckdb")
-        trees = [tree for tree in sqlglot.parse(text, dialect="duckdb") if tree is not None]
+        trees = [tree for tree in sqlglot.parse(text, dialect="duckdb") if not isinstance(tree, exp.Semicolon | None)]
     except SqlglotError as error:
         raise QueryError(f"{place}: cannot parse: {_short(error)}") from error
     starts = [token.start for token in tokens if token.token_type != TokenType.SEMICOLON]

@@ -26,21 +26,6 @@ SELECT category, clip(arg_max(video, id), 0, 1) AS best FROM videos GROUP BY cat
 SELECT v.id, clip(any_value(v.video), min(c.seconds), max(c.seconds) + 1) AS span FROM videos v JOIN captions c ON c.video_id = v.id GROUP BY v.id
 -- title: a window as parameter
 SELECT v.id, clip(v.video, row_number() OVER (PARTITION BY v.id ORDER BY c._rowid), 99) AS span FROM videos v JOIN captions c ON c.video_id = v.id
--- title: a subquery as parameter
--- bug: a subquery or UNNEST cannot stand in a lambda, which the macros' bodies are
-SELECT id, clip(video, (SELECT min(seconds) FROM captions), 99) AS span FROM videos
--- oracle:
-SELECT id, clip(video, s, 99) AS span FROM (SELECT id, video, (SELECT min(seconds) FROM captions) AS s FROM videos)
--- title: a correlated subquery as parameter
--- bug: a subquery or UNNEST cannot stand in a lambda, which the macros' bodies are
-SELECT id, clip(video, (SELECT min(seconds) FROM captions c WHERE c.video_id = v.id), 99) AS span FROM videos v
--- oracle:
-SELECT id, clip(video, s, 99) AS span FROM (SELECT id, video, (SELECT min(seconds) FROM captions c WHERE c.video_id = v.id) AS s FROM videos v)
--- title: unnest as parameter
--- bug: a subquery or UNNEST cannot stand in a lambda, which the macros' bodies are
-SELECT id, clip(video, unnest([0, 1, 2]), 9) AS span FROM videos
--- oracle:
-SELECT id, clip(video, s, 9) AS span FROM (SELECT id, video, unnest([0, 1, 2]) AS s FROM videos)
 -- title: in a list of all
 SELECT category, list(resize(video, 16, 16) ORDER BY id) AS small FROM videos GROUP BY category
 -- title: raw

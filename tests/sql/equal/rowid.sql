@@ -57,7 +57,6 @@ WITH a AS (SELECT _rowid, id FROM images) SELECT * FROM a WHERE _rowid > 5
 -- oracle:
 WITH a AS (SELECT rowid AS _rowid, id FROM images) SELECT * FROM a WHERE _rowid > 5
 -- title: a star over a table and a derived table that shows it
--- bug: * EXCLUDE (_rowid) takes the derived table's column too
 SELECT * FROM "order" o JOIN (SELECT _rowid, lang FROM captions) c ON o._rowid = c._rowid
 -- oracle:
 SELECT o.*, c.* FROM "order" o JOIN (SELECT rowid AS _rowid, lang FROM captions) c ON o.rowid = c._rowid
@@ -92,7 +91,6 @@ SELECT _rowid AS r, video AS m FROM videos UNION ALL SELECT _rowid, image FROM i
 -- title: in the second half of a set operation
 SELECT * FROM "order" UNION ALL SELECT id, lang FROM videos JOIN captions ON videos._rowid = captions._rowid
 -- title: an alias with names of columns
--- bug: _rowid is the first column of the table that shows it, so the names shift by one
 SELECT o.a, o.b, o._rowid FROM "order" AS o(a, b)
 -- title: a table's row as a struct
 -- bug: _rowid becomes part of it, as the table is replaced by one that has _rowid as a column
@@ -114,7 +112,6 @@ SELECT * FROM "order" JOIN (SELECT id, video FROM videos WHERE _rowid < 9) USING
 -- title: parenthesised join
 SELECT v.id, c.text FROM (videos v JOIN captions c ON v._rowid = c._rowid) WHERE v.id > 2
 -- title: FROM first after a derived table
--- bug: SELECT is put before the FROM of the derived table
 FROM (SELECT id AS x FROM images) s JOIN "order" o ON o._rowid = s.x
 -- oracle:
 SELECT s.*, o.* FROM (SELECT id AS x FROM images) s JOIN "order" o ON o.rowid = s.x

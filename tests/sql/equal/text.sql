@@ -6,7 +6,6 @@ FROM -- d
 -- title: a trailing semicolon
 SELECT id FROM videos;
 -- title: semicolons and a comment
--- bug: StopIteration: sqlglot gives a tree for a comment after the last semicolon
 SELECT id FROM videos ; ; -- the end;
 -- title: semicolons in text and names
 SELECT ';' AS "semi;colon", id FROM videos WHERE category <> ';'
@@ -68,5 +67,4 @@ SELECT id, info.* FROM videos
 -- title: ANY_VALUE with a filter
 SELECT count(*) FILTER (WHERE id > 3) AS n, count(*) FILTER (id > 3) AS m FROM videos
 -- title: two names that differ in case, sorted
--- bug: ValueError: sorting goes through DuckDB, which renames the second
 SELECT width AS a, height AS "A" FROM images

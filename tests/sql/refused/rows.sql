@@ -23,6 +23,5 @@ SELECT category::INTEGER AS n FROM videos
 -- match: More than one row returned by a subquery
 SELECT id FROM videos WHERE id = (SELECT id FROM images)
 -- title: error()
--- bug: OSError, not QueryError: the error comes when a later batch is fetched, where only duckdb.Error is caught
 -- match: too short
 SELECT id, CASE WHEN id > 20 THEN error('too short') ELSE id END AS n FROM videos

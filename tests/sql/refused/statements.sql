@@ -57,7 +57,7 @@ SELECT * FROM read_csv('/etc/passwd')
 -- match: query(:1:\d+)?: .*(disabled|parquet)
 SELECT * FROM 'file.parquet'
 -- title: a file's name with a folder
--- match: no table or view "/tmp/x.csv"
+-- match: query: Cannot access file "/tmp/x.csv" - file system operations are disabled
 SELECT * FROM '/tmp/x.csv'
 -- title: read_text
 -- match: query(:1:\d+)?: .*disabled
