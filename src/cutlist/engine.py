@@ -228,10 +228,10 @@ class Engine:
     def canonical_key(self, statement: Statement) -> str:
         """Return a text that is equal for two statements if they mean the same over this snapshot and these views."""
         views, names = needed_views(statement, self.find_view, self.parse)
-        tables = {table.name: table.version for table in map(self.snapshot.find, names) if table is not None}
+        tables = {table.name: table for table in map(self.snapshot.find, names) if table is not None}
         parts = [canonical(statement.text)]
         parts += [f"{name} = {canonical(view.text)}" for name, view in sorted(views.items())]
-        parts += [f"{name} @ {version}" for name, version in sorted(tables.items())]
+        parts += [f"{name} @ {table.version} {table.identity}" for name, table in sorted(tables.items())]
         return "\n".join(parts)
 
     def compile(self, statement: Statement) -> Selection:
@@ -272,7 +272,7 @@ class Engine:
             types=types,
             sql=statement.text,
             ordered=ordered,
-            tables={each.name: each.version for each in binding.tables},
+            tables={each.name: (each.version, each.identity) for each in binding.tables},
             views={name: view.text for name, view in binding.views.items()},
         )
 

@@ -117,7 +117,9 @@ class Reader:
         """Return the table, at its pinned version, and the column that a reference's `source` numbers."""
         each = self.selection.sources[source]
         if each.table not in self._tables:
-            self._tables[each.table] = self._store.open(each.table, each.version)
+            self._tables[each.table] = self._store.pinned(
+                each.table, each.version, self.selection.identities[each.table]
+            )
         return self._tables[each.table], each.column
 
     def read(self, steps: Iterable[NDArray[np.int64]]) -> Generator[list[Row], None, None]:

@@ -346,7 +346,12 @@ class Selection:
     @property
     def tables(self) -> dict[str, int]:
         """Each table that the query read → its pinned version."""
-        return dict(self._header["tables"])
+        return {name: int(version) for name, (version, _) in self._header["tables"].items()}
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """Each table that the query read → what tells it from a later one of its name."""
+        return {name: str(identity) for name, (_, identity) in self._header["tables"].items()}
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

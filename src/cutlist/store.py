@@ -138,6 +138,12 @@ class Table:
         return cast("pa.Schema", self.dataset.schema)
 
     @property
+    def identity(self) -> str:
+        """A text that tells this table from another that was made later under its name, and reached its version."""
+        fragments = self.dataset.get_fragments()
+        return str(fragments[0].metadata.files[0].path) if fragments else ""
+
+    @property
     def num_rows(self) -> int:
         """Rows at this version."""
         return int(self.dataset.count_rows())
@@ -273,6 +279,20 @@ class Store:
         dataset = open_dataset(name, self.uri(name), version, self.storage_options)
         table = Table(name=name, uri=self.uri(name), version=dataset.version, storage_options=self.storage_options)
         table._handles["dataset"] = dataset
+        return table
+
+    def pinned(self, name: str, version: int, identity: str) -> Table:
+        """Return a table at the version that a selection was compiled over.
+
+        Raises:
+            CatalogError: if the version is gone, or the table was made anew since.
+        """
+        table = self.open(name, version)
+        if table.identity != identity:
+            raise CatalogError(
+                f"table {name} in {self.root} was made anew since the selection was compiled, so its row ids mean "
+                f"other rows; compile the query again"
+            )
         return table
 
     def find(self, name: str) -> Table | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -461,9 +462,24 @@ def test_a_pinned_run_does_not_see_later_rows(made: Made, tmp_path: Path) -> Non
     assert ids(list(Loader(selection.path or "", batch_size=4))) == before
 
 
-def test_a_version_that_is_gone_is_named(made: Made, tmp_path: Path) -> None:
-    import shutil
+def test_a_table_made_anew_under_its_name_is_not_taken_for_the_old_one(made: Made, tmp_path: Path) -> None:
+    """Both are at version 1, with other rows under the same row ids."""
+    root = tmp_path / "data"
+    query = "SELECT id, image FROM my_images"
+    with cutlist.connect(root, create=True) as session:
+        session.ingest(made.media / "images", table="my_images")
+        old = session.compile(query)
+        shutil.rmtree(root / "my_images.lance")
+        session.ingest(made.media / "videos" / "00000.mp4", table="my_images", kinds=("video",))
+        assert session.tables["my_images"].version == old.tables["my_images"]
+        new = session.compile("SELECT id, video FROM my_images")
+        assert new.num_samples == 1
+        assert session.compile("SELECT id FROM my_images").num_samples == 1
+    with pytest.raises(cutlist.CutlistError, match=r"table my_images in .* was made anew since the selection was comp"):
+        next(iter(Loader(old, batch_size=4)))
 
+
+def test_a_version_that_is_gone_is_named(made: Made, tmp_path: Path) -> None:
     shutil.copytree(made.root, tmp_path / "data")
     each = Loader("SELECT image FROM my_images", root=tmp_path / "data", batch_size=4)
     for manifest in (tmp_path / "data" / "my_images.lance" / "_versions").iterdir():
