@@ -17,6 +17,7 @@ from cutlist import ingest as ingest_module
 from cutlist.errors import IngestError, SettingsError
 
 if TYPE_CHECKING:
+    from cutlist.metadata import MediaFile
     from tests.conftest import Made
 
 
@@ -118,7 +119,7 @@ def test_a_stopped_run_keeps_what_was_committed_and_goes_on(
     monkeypatch.setattr(ingest_module, "COMMIT_ROWS", 1)
     load = ingest_module._load
 
-    def stop_at_the_third(media: ingest_module.MediaFile, known: frozenset[str]) -> Any:
+    def stop_at_the_third(media: MediaFile, known: frozenset[str]) -> Any:
         if media.path.startswith("sub"):
             raise KeyboardInterrupt
         return load(media, known)

@@ -6,6 +6,7 @@ The only home of `duckdb`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +31,8 @@ from cutlist.compiler import (
 )
 from cutlist.errors import CutlistError, QueryError, listing, suggest
 from cutlist.media.reference import FIELD_NAMES, FIELDS
-from cutlist.selection import Packer, Selection, Source, is_media, is_sorted
+from cutlist.packing import Packer, is_media, is_sorted
+from cutlist.selection import Selection, Source
 from cutlist.views import View, needed_views
 
 if TYPE_CHECKING:
@@ -57,9 +59,9 @@ def _connect(*, sandbox: bool) -> duckdb.DuckDBPyConnection:
     fields = ", ".join(f'"{name}" {kind}' for name, kind in FIELDS)
     connection.execute(f"CREATE TYPE media AS STRUCT({fields})")
     connection.execute(files("cutlist").joinpath("macros.sql").read_text(encoding="utf-8"))
-    connection.execute(
-        "SET enable_progress_bar = true; SET enable_progress_bar_print = false; SET progress_bar_time = 0"
-    )
+    with contextlib.suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets: no progress is known
+        for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false", "progress_bar_time = 0"):
+            connection.execute(f"SET {setting}")
     if sandbox:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cutlist.errors import IngestError, MediaError, listing, suggest
+from cutlist.errors import IngestError, MediaError, listing
 from cutlist.media import Probe, probe
 from cutlist.media.probe import MEDIA_SUFFIXES
+from cutlist.metadata import MediaFile, Metadata
 from cutlist.store import Store, blob_array, blob_field
 
 COMMIT_BYTES = 256 * 2**20
@@ -50,7 +49,8 @@ _PROBED = {
     "num_channels": pa.int32(),
     "container": pa.string(),
 }
-_MADE = ("id", "path", "kind", *KINDS, "size_bytes", "sha256", *_PROBED)
+MADE = ("id", "path", "kind", *KINDS, "size_bytes", "sha256", *_PROBED)
+"""The columns that ingest makes; metadata may not have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +85,6 @@ class IngestReport:
         return "; ".join(parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaFile:
-    """A file found under a source: where it is, the path that its row will have, and its size."""
-
-    file: Path
-    path: str
-    size_bytes: int
-
-
 def find_media(sources: Iterable[str | os.PathLike[str]]) -> tuple[list[MediaFile], int]:
     """Return the media files of files and folders, in order of their paths, and how many other files were seen.
 
@@ -125,85 +116,6 @@ def find_media(sources: Iterable[str | os.PathLike[str]]) -> tuple[list[MediaFil
             f"{', '.join(map(str, tops))}: no media files; their suffixes are {listing(MEDIA_SUFFIXES, most=60)}"
         )
     return found, others
-
-
-class Metadata:
-    """Captions and other columns, one row for each media file, joined by path."""
-
-    def __init__(self, file: str | os.PathLike[str], *, on: str, columns: Sequence[str] | None):
-        """Read a CSV, Parquet or JSONL file.
-
-        Raises:
-            IngestError: if it cannot be read, lacks a column, names one as ingest does, or has a path twice.
-        """
-        self.file = Path(file)
-        frame = self._read()
-        for name in (on, *(columns or ())):
-            if name not in frame.columns:
-                raise IngestError(
-                    f'{self.file}: no column "{name}"{suggest(name, frame.columns)} It has: {listing(frame.columns)}.'
-                )
-        kept = [name for name in (columns or frame.columns) if name != on]
-        clash = [name for name in kept if name.lower() in _MADE]
-        if clash:
-            rest = ",".join(name for name in kept if name not in clash)
-            raise IngestError(
-                f"{self.file}: ingest makes columns of these names itself: {listing(clash)}; "
-                f"rename them, or take others: `--columns {rest or '…'}`"
-            )
-        keys = frame.get_column(on)
-        twice = keys.filter(keys.is_duplicated() & keys.is_not_null())
-        if len(twice):
-            raise IngestError(f'{self.file}: "{twice[0]}" is in column {on} more than once; expected one row a file')
-        self._rows = {str(key): row for row, key in enumerate(keys.to_list()) if key is not None}
-        self.table = _plain(frame.select(kept).to_arrow())
-        self.used: set[int] = set()
-
-    def _read(self) -> pl.DataFrame:
-        readers: dict[str, Callable[[Path], pl.DataFrame]] = {
-            ".csv": partial(pl.read_csv, infer_schema_length=None),
-            ".parquet": pl.read_parquet,
-            ".jsonl": partial(pl.read_ndjson, infer_schema_length=None),
-            ".ndjson": partial(pl.read_ndjson, infer_schema_length=None),
-        }
-        if not self.file.is_file():
-            raise IngestError(f"{self.file}: no such file")
-        reader = readers.get(self.file.suffix.lower())
-        if reader is None:
-            raise IngestError(f"{self.file}: expected a file that ends in {listing(readers)}")
-        try:
-            return reader(self.file)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise IngestError(f"{self.file}: {str(error).splitlines()[0]}") from error
-
-    def row(self, media: MediaFile) -> int | None:
-        """Return the metadata row of a media file, or None.
-
-        A path in the metadata may be as in the table, relative to the metadata's own folder, or absolute.
-        """
-        keys = [media.path, str(media.file), str(media.file.absolute())]
-        folder = self.file.absolute().parent
-        if media.file.absolute().is_relative_to(folder):
-            keys.insert(1, media.file.absolute().relative_to(folder).as_posix())
-        row = next((self._rows[key] for key in keys if key in self._rows), None)
-        if row is not None:
-            self.used.add(row)
-        return row
-
-    @property
-    def num_unused(self) -> int:
-        """Rows that no media file has asked for."""
-        return int(self.table.num_rows) - len(self.used)
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Return a table with strings in place of polars' views, dictionaries and columns that are all NULL."""
-    kinds = []
-    for each in table.schema:
-        kind = each.type
-        text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_dictionary(kind)
-        kinds.append(each.with_type(pa.string()) if text or pa.types.is_null(kind) else each)
-    return table.cast(pa.schema(kinds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

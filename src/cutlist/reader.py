@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from cutlist.errors import MediaError, SelectionError
 from cutlist.media import decode
 from cutlist.media.reference import MediaRef, to_ref
-from cutlist.selection import Selection, has_media, is_media
+from cutlist.packing import has_media, is_media
 
 if TYPE_CHECKING:
+    from cutlist.selection import Selection
     from cutlist.store import Store, Table
 
 Row = dict[str, Any]

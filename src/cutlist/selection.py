@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.errors import SelectionError
-from cutlist.media.reference import FIELD_NAMES, FIELDS, OPS, Op, op_codes
+from cutlist.media.reference import OPS, Op, op_codes
+from cutlist.packing import MEDIA_TYPE, is_media, unpack
 
 FORMAT = 1
 """Version of the file format; another is refused. A change is a SELECTION FORMAT BREAKING CHANGE in the changelog."""
@@ -71,147 +71,6 @@ class Column:
             Op(name, tuple(self.constants.get(each, float("nan")) for each in fields))
             for name, fields in (OPS[code] for code in op_codes(self.constants["ops"]))
         )
-
-
-_ARROW = {"USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(), "DOUBLE": pa.float64(), "INTEGER": pa.int32()}
-
-
-MEDIA_TYPE = pa.struct([(name, _ARROW[kind]) for name, kind in FIELDS])
-"""Arrow type of a media reference."""
-
-
-def is_media(kind: pa.DataType) -> bool:
-    """Return whether an Arrow type is that of a media reference."""
-    return bool(kind == MEDIA_TYPE)
-
-
-def has_media(kind: pa.DataType) -> bool:
-    """Return whether an Arrow type is, or holds at any depth, a media reference."""
-    return is_media(kind) or any(has_media(kind.field(i).type) for i in range(kind.num_fields))
-
-
-class Packer:
-    """Collects batches of a query's result with the constant fields of its media columns taken out."""
-
-    def __init__(self, schema: pa.Schema):
-        self._schema = pa.schema([each.with_type(_plain(each.type)) for each in schema])
-        self._media = {each.name: dict.fromkeys(FIELD_NAMES, _UNSEEN) for each in schema if is_media(each.type)}
-        self._batches: list[dict[str, Any]] = []
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Take one batch."""
-        if batch.num_rows == 0:
-            return
-        packed: dict[str, Any] = {}
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            plain = self._schema.field(name).type
-            if name in self._media:
-                packed[name] = self._pack(name, column)
-            elif pa.types.is_floating(plain):
-                packed[name] = pc.add(column, pa.scalar(0.0, plain))  # -0.0 becomes 0.0: SQL holds them equal
-            else:
-                packed[name] = column if column.type == plain else column.cast(plain)
-        self._batches.append(packed)
-
-    def _pack(self, name: str, column: pa.StructArray) -> tuple[pa.Array, dict[str, Any]]:
-        """Return the validity of one media column, and each field as one value where it is constant in the batch."""
-        valid, fields = column.is_valid(), {}
-        some = column.null_count < len(column)
-        for index, key in enumerate(FIELD_NAMES):
-            values = column.field(index)
-            known = self._media[name][key]
-            one = _constant(values if column.null_count == 0 else values.filter(valid)) if some else _UNSEEN
-            if some:
-                self._media[name][key] = one if known is _UNSEEN or known == one else _VARIES
-            fields[key] = (values.type, one if one is not _VARIES else values)
-        return valid, fields
-
-    def finish(self) -> tuple[pa.Table, dict[str, dict[str, Any]]]:
-        """Return the packed samples, and per media column the constant fields."""
-        constants = {
-            name: {
-                key: one for key, one in fields.items() if one is not _VARIES and one is not _UNSEEN and key != "row"
-            }
-            for name, fields in self._media.items()
-        }
-        columns = {
-            each.name: pa.chunked_array(
-                [
-                    self._column(each, constants[each.name], batch[each.name])
-                    if each.name in self._media
-                    else batch[each.name]
-                    for batch in self._batches
-                ],
-                type=self._type(each, constants),
-            )
-            for each in self._schema
-        }
-        self._batches.clear()
-        return pa.table(columns, schema=pa.schema([(n, c.type) for n, c in columns.items()])), constants
-
-    def _type(self, each: pa.Field, constants: Mapping[str, Mapping[str, Any]]) -> pa.DataType:
-        if each.name not in self._media:
-            return each.type
-        return pa.struct([inner for inner in each.type if inner.name not in constants[each.name]])
-
-    @staticmethod
-    def _column(each: pa.Field, constants: Mapping[str, Any], packed: tuple[pa.Array, dict[str, Any]]) -> pa.Array:
-        valid, fields = packed
-        names = [key for key in FIELD_NAMES if key not in constants]
-        arrays = []
-        for key in names:
-            kind, one = fields[key]
-            if not isinstance(one, pa.Array):
-                one = pa.repeat(pa.scalar(None if one is _UNSEEN else one, type=kind), len(valid))
-            arrays.append(one)
-        return pa.StructArray.from_arrays(arrays, names=names, mask=pc.invert(valid))
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """Return a type with text in place of dictionaries (ENUM), which an Arrow file cannot have anew in each batch."""
-    if pa.types.is_dictionary(kind):
-        return kind.value_type
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
-    if pa.types.is_struct(kind):
-        return pa.struct([each.with_type(_plain(each.type)) for each in kind])
-    return kind
-
-
-class _Mark:
-    pass
-
-
-_UNSEEN, _VARIES = _Mark(), _Mark()
-
-
-def _constant(values: pa.Array) -> Any:
-    """Return the value that all of an array's entries have, None if all are NULL, or `_VARIES`."""
-    if values.null_count == len(values):
-        return None
-    if values.null_count:
-        return _VARIES
-    first = values[0]
-    return first.as_py() if pc.all(pc.equal(values, first)).as_py() else _VARIES
-
-
-def is_sorted(table: pa.Table) -> bool:
-    """Return whether a packed table is strictly increasing by its first column, so that its order has no ties.
-
-    Says no wherever that is not cheap to see.
-    """
-    if table.num_rows < 2:
-        return True
-    first = table.column(0)
-    if pa.types.is_struct(first.type):
-        names = [first.type.field(i).name for i in range(first.type.num_fields)]
-        if not names or names[0] != "row" or first.null_count:
-            return False
-        first = pc.struct_field(first, "row")
-    if not pa.types.is_integer(first.type) or first.null_count:
-        return False
-    values: NDArray[np.int64] = first.to_numpy()
-    return bool((values[1:] > values[:-1]).all())
 
 
 class Selection:
@@ -416,7 +275,7 @@ class Selection:
     def _unpack(self, table: pa.Table) -> pa.Table:
         for index, column in enumerate(self.columns):
             if column.media:
-                chunks = [_unpack(chunk, column.constants) for chunk in table.column(index).chunks]
+                chunks = [unpack(chunk, column.constants) for chunk in table.column(index).chunks]
                 table = table.set_column(index, column.name, pa.chunked_array(chunks, type=MEDIA_TYPE))
         return table
 
@@ -438,18 +297,6 @@ class _LazyBatches(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
-
-
-def _unpack(packed: pa.StructArray, constants: Mapping[str, Any]) -> pa.StructArray:
-    """Return whole media references from the stored fields and the constant ones."""
-    stored = {packed.type.field(i).name: packed.field(i) for i in range(packed.type.num_fields)}
-    arrays = [
-        stored[each.name]
-        if each.name in stored
-        else pa.repeat(pa.scalar(constants[each.name], type=each.type), len(packed))
-        for each in MEDIA_TYPE
-    ]
-    return pa.StructArray.from_arrays(arrays, fields=list(MEDIA_TYPE), mask=packed.is_null())
 
 
 def _null_count(column: pa.ChunkedArray) -> int:

@@ -16,8 +16,9 @@ import numpy as np
 from cutlist.catalog import Snapshot
 from cutlist.engine import DUCKDB_VERSION, Databases, Engine, quoted
 from cutlist.errors import QueryError, SelectionError, listing, suggest
-from cutlist.ingest import KINDS, IngestReport, Metadata, ingest
+from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.media import contact_sheet
+from cutlist.metadata import Metadata
 from cutlist.reader import Reader
 from cutlist.selection import FORMAT, Selection, Source
 from cutlist.settings import Settings
@@ -188,7 +189,7 @@ class Session:
             IngestError: for sources that are not there, or a table or metadata that does not fit.
         """
         named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-        joined = None if metadata is None else Metadata(metadata, on=on, columns=columns)
+        joined = None if metadata is None else Metadata(metadata, on=on, columns=columns, made=MADE)
         try:
             return ingest(
                 self.store,
