@@ -17,8 +17,9 @@ from cutlist import ingest as ingest_module
 from cutlist.errors import IngestError, SettingsError
 
 if TYPE_CHECKING:
-    from cutlist.metadata import MediaFile
     from tests.conftest import Made
+
+    from cutlist.metadata import MediaFile
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (8, 6)) -> Path:
