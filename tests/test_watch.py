@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
+import cutlist
 from cutlist.watch import watched
+
+if TYPE_CHECKING:
+    from tests.conftest import Made
 
 
 def test_the_result_and_the_error_come_out() -> None:
@@ -25,3 +30,14 @@ def test_long_work_shows_a_bar_in_a_terminal(
 
     watched(lambda: time.sleep(1.2), interrupt=lambda: None, fraction=fraction, title="compile")
     assert "compile" in capsys.readouterr().err
+
+
+def test_progress_and_interrupt_do_not_mind_a_cursor_that_was_closed(made: Made) -> None:
+    """Compiling goes on for a while after its query has ended and its cursor is closed."""
+    with cutlist.connect(made.root) as session:
+        databases = session._engine.databases
+        cursor = databases.cursor(compiling=True)
+        cursor.execute("SELECT 1")
+        cursor.close()
+        assert session.progress() == -1
+        session.interrupt()

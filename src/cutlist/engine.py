@@ -104,12 +104,16 @@ class Databases:
     def interrupt(self) -> None:
         """Stop every query that is running, from any thread."""
         for cursor in list(self._cursors):
-            cursor.interrupt()
+            with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile
+                cursor.interrupt()
 
     def progress(self) -> float:
         """Return how much of the running query is done, 0 to 1, or a negative number while that is not known."""
-        parts = [cursor.query_progress() / 100 for cursor in list(self._cursors)]
-        return max(parts, default=-1.0)
+        most = -1.0
+        for cursor in list(self._cursors):
+            with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile
+                most = max(most, cursor.query_progress() / 100)
+        return most
 
     def close(self) -> None:
         """Close those that were started."""
