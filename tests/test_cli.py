@@ -115,6 +115,33 @@ def test_errors_are_one_message_and_status_one(made: Made) -> None:
     assert process("sql").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sql", "SELECT CAST(path AS INT) AS i FROM my_videos"], "error: query: Could not convert string"),
+        (["sql", "SELECT resize(video, -1, 3) AS r FROM my_videos"], "error: query: resize(…, -1, 3): expected width"),
+        (["sql", "FROM my_vidoes"], 'error: query:1:6: no table or view "my_vidoes"; did you mean "my_videos"?'),
+        (["sql", "SELECT 1 AS a, 2 AS a", "--json"], 'two columns are named "a", which JSON cannot have'),
+        (["sheet", "hd", "out.xyz"], "out.xyz: expected a picture file: .png, .jpg or .webp"),
+        (["sheet", "hd", "nowhere/out.png"], "nowhere/out.png: there is no folder nowhere"),
+    ],
+)
+def test_nothing_of_ours_is_a_traceback(made: Made, arguments: list[str], message: str) -> None:
+    done = process(*arguments, *places(made))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_csv_keeps_every_digit_and_show_tables_lists(made: Made) -> None:
+    assert run("sql", "SELECT pi(), 'x'::BLOB AS b", "--format", "csv", *places(made)).splitlines()[1] == (
+        "3.141592653589793,78"
+    )
+    shown = json.loads(run("sql", "SHOW TABLES", "--json", *places(made)))
+    assert {"name": "my_videos", "kind": "table", "version": 1, "description": ""} in shown
+    assert [each["name"] for each in shown if each["kind"] == "view"] == ["clips", "hd", "hd_middles", "pictures"]
+
+
 def test_the_root_comes_from_the_environment_and_the_option_wins(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUTLIST_ROOT", str(made.root))
     monkeypatch.setenv("CUTLIST_VIEWS", str(made.views))

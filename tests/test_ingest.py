@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,8 @@ def test_metadata_of_a_later_run_brings_columns_and_keeps_types(
         ("path,width\na.png,3\n", {}, r"ingest makes columns of these names itself: width; rename them"),
         ("path,caption\nzzz.png,x\n", {}, r"none of its paths is one of the files; expected paths like a\.png"),
         ("", {}, r"m\.csv: "),
+        ("path,Note,note\na.png,x,y\n", {}, r"Note, note: names of columns must differ in more than case"),
+        ("path,_rowid\na.png,3\n", {}, r"_rowid: names of columns must .* not start with _row"),
     ],
 )
 def test_metadata_that_does_not_fit_is_refused(
@@ -236,6 +239,45 @@ def test_metadata_files_of_another_kind_are_refused(session: cutlist.Session, pi
     (tmp_path / "m.xml").write_text("<x/>")
     with pytest.raises(IngestError, match=r"m\.xml: expected a file that ends in \.csv, \.jsonl, \.ndjson, \.parquet"):
         session.ingest(pictures, table="pictures", metadata=tmp_path / "m.xml")
+
+
+def test_two_files_of_one_path_are_refused_and_one_named_twice_is_taken_once(
+    session: cutlist.Session, tmp_path: Path
+) -> None:
+    picture(tmp_path / "ab" / "a" / "x.png", 1)
+    picture(tmp_path / "ab" / "b" / "x.png", 2)
+    with pytest.raises(IngestError, match=r"a/x\.png and .*b/x\.png would both have the path x\.png in the table"):
+        session.ingest([tmp_path / "ab" / "a", tmp_path / "ab" / "b"], table="pictures")
+    assert session.ingest([tmp_path / "ab", tmp_path / "ab" / "a" / "x.png"], table="pictures").num_added == 2
+
+
+def test_the_most_particular_path_of_the_metadata_wins(session: cutlist.Session, tmp_path: Path) -> None:
+    picture(tmp_path / "a" / "x.png", 1)
+    (tmp_path / "m.csv").write_text("path,caption\nx.png,any\na/x.png,this\n")
+    session.ingest(tmp_path / "a", table="pictures", metadata=tmp_path / "m.csv")
+    assert session.sql("SELECT caption FROM pictures").fetchall() == [("this",)]
+
+
+def test_odd_names_and_links(session: cutlist.Session, tmp_path: Path) -> None:
+    """A name that is not UTF-8 is a recorded failure; a link to a folder is followed, a loop once."""
+    picture(tmp_path / "real" / "a.png", 1)
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "loop").symlink_to(tmp_path / "top")
+    (tmp_path / "real" / "dangling.png").symlink_to(tmp_path / "nowhere.png")
+    odd = os.fsencode(tmp_path / "top") + b"/\xff.png"
+    with open(odd, "wb") as file:  # noqa: PTH123 - the name is bytes
+        file.write((tmp_path / "real" / "a.png").read_bytes())
+    report = session.ingest(tmp_path / "top", table="pictures")
+    assert (report.num_added, report.num_failed) == (1, 1)
+    assert session.sql("SELECT path FROM pictures").fetchall() == [("link/a.png",)]
+    assert session.sql("SELECT message FROM _failures").fetchall() == [("the file's name is not UTF-8; rename it",)]
+
+
+def test_tables_that_differ_in_case_alone_are_refused(session: cutlist.Session, pictures: Path) -> None:
+    session.ingest(pictures, table="pictures")
+    with pytest.raises(IngestError, match="there is a table pictures already, and SQL does not tell Pictures from it"):
+        session.ingest(pictures, table="Pictures")
 
 
 @pytest.mark.parametrize(

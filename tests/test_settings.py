@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 import cutlist
+from cutlist.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,20 @@ def test_the_first_to_name_a_setting_wins(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("CUTLIST_ROOT", "from-environment")
     assert (cutlist.Settings().root, cutlist.Settings().num_threads) == ("from-environment", 3)
     assert cutlist.Settings(root="from-argument").root == "from-argument"
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUTLIST_NUM_THREADS", "abc")
+    with pytest.raises(SettingsError, match=r"setting num_threads \(CUTLIST_NUM_THREADS, or .*\): .* not 'abc'"):
+        cutlist.connect(tmp_path)
+    monkeypatch.delenv("CUTLIST_NUM_THREADS")
+    (tmp_path / "pyproject.toml").write_text("[tool.cutlist]\nrooot = 3\n")
+    with pytest.raises(SettingsError, match=r"setting rooot .*Extra inputs are not permitted"):
+        cutlist.connect(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool")
+    with pytest.raises(SettingsError, match=r"pyproject\.toml: "):
+        cutlist.connect(tmp_path)
 
 
 def test_settings_are_typed_and_frozen() -> None:

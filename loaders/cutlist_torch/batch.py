@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -59,11 +58,10 @@ class Batch(dict[str, Any]):
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         def of(value: Any) -> Any:
-            if isinstance(value, torch.Tensor):
-                return change(value)
-            return [of(each) for each in value] if isinstance(value, list) else value
+            return change(value) if isinstance(value, torch.Tensor) else value
 
-        return Batch({name: of(value) for name, value in self.items()}, epoch=self.epoch, step=self.step)
+        columns = {name: _mapped(value, of) for name, value in self.items()}
+        return Batch(columns, epoch=self.epoch, step=self.step)
 
     def pin_memory(self) -> Batch:
         """Return the batch with every tensor in page-locked memory."""
@@ -100,31 +98,56 @@ class ColumnPlan:
         """Return the values of one batch in the column's container.
 
         Raises:
-            SelectionError: if a value does not fit: an integer over 64 bits, or (from a processor) unequal shapes.
+            SelectionError: if a value does not fit: an integer over 64 bits, or what a processor put in the place of
+                the query's value when it is of another type, or unequal shapes.
         """
         if self.container == "list":
-            return [_tensor(value) for value in values]
-        first = values[0]
-        if isinstance(first, np.ndarray | torch.Tensor):
-            try:
-                stacked = torch.stack([_tensor(value) for value in values])
-            except (RuntimeError, TypeError) as error:
-                shapes = sorted({str(tuple(np.shape(value))) for value in values})
-                raise SelectionError(
-                    f"column {self.name}: cannot stack {len(values)} samples of shapes {', '.join(shapes)}; "
-                    f"give them one shape"
-                ) from error
-            if stacked.dtype == torch.uint64 and self.dtype == torch.int64:
-                biggest = max(int(np.max(value)) for value in values)
-                if biggest >= 2**63:
-                    raise self._too_big(biggest)
-            return stacked if self.dtype is None else stacked.to(self.dtype)
+            return [_mapped(value, _tensor) for value in values]
+        if isinstance(values[0], np.ndarray | torch.Tensor):
+            return self._stacked(values)
         if self.scalar is not None:
-            values = [self.scalar(value) for value in values]
+            values = [_scalars(value, self.scalar) for value in values]
         try:
-            return torch.tensor(values, dtype=self.dtype)
-        except (RuntimeError, OverflowError, ValueError) as error:
-            raise self._too_big(max(values, key=abs)) from error
+            exact = self.dtype if self.dtype is not None and self.dtype.is_floating_point else None
+            tensor = torch.tensor(values, dtype=exact)
+        except (RuntimeError, OverflowError, TypeError, ValueError) as error:
+            if "overflow" in str(error).lower():
+                raise self._too_big(max(values, key=_magnitude)) from error
+            odd = (value for value in values if not isinstance(value, int | float))
+            raise self._odd(next(odd, values[0])) from error
+        return self._cast(tensor)
+
+    def _stacked(self, values: Sequence[Any]) -> torch.Tensor:
+        try:
+            stacked = torch.stack([_tensor(value) for value in values])
+        except (RuntimeError, TypeError) as error:
+            shapes = sorted({str(tuple(np.shape(value))) for value in values})
+            raise SelectionError(
+                f"column {self.name}: cannot stack {len(values)} samples of shapes {', '.join(shapes)}; "
+                f"give them one shape"
+            ) from error
+        if stacked.dtype == torch.uint64 and self.dtype == torch.int64:
+            biggest = max(int(np.max(value)) for value in values)
+            if biggest >= 2**63:
+                raise self._too_big(biggest)
+            return stacked.to(torch.int64)
+        return self._cast(stacked)
+
+    def _cast(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a tensor in the column's dtype; one that would lose something is refused."""
+        if self.dtype is None or tensor.dtype == self.dtype:
+            return tensor
+        loses = tensor.dtype.is_floating_point and not self.dtype.is_floating_point
+        if loses or (self.dtype == torch.bool) != (tensor.dtype == torch.bool):
+            raise self._odd(tensor.flatten()[0].item())
+        return tensor.to(self.dtype)
+
+    def _odd(self, value: Any) -> SelectionError:
+        wanted = str(self.dtype).removeprefix("torch.")
+        return SelectionError(
+            f"column {self.name}: a processor gave {value!r}, a {type(value).__name__}, where this column is {wanted}; "
+            f"put it under a name of its own, or keep the type in every row"
+        )
 
     def _too_big(self, value: Any) -> SelectionError:
         return SelectionError(
@@ -133,14 +156,30 @@ class ColumnPlan:
         )
 
 
+def _magnitude(value: Any) -> float:
+    return abs(value) if isinstance(value, int | float) else 0
+
+
+def _scalars(value: Any, scalar: Callable[[Any], int | float]) -> Any:
+    """Return a value, or a list of them at any depth, with each made a number that torch takes."""
+    return [_scalars(each, scalar) for each in value] if isinstance(value, list) else scalar(value)
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value with `change` applied to what lists, tuples and dicts hold, at any depth."""
+    if isinstance(value, list):
+        return [_mapped(each, change) for each in value]
+    if isinstance(value, tuple):
+        return tuple(_mapped(each, change) for each in value)
+    if isinstance(value, dict):
+        return {key: _mapped(each, change) for key, each in value.items()}
+    return change(value)
+
+
 def _tensor(value: Any) -> Any:
-    """Return an array as a tensor, also inside lists and dicts; anything else as it is."""
+    """Return an array as a tensor, anything else as it is."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value if value.flags.writeable else value.copy())
-    if isinstance(value, list):
-        return [_tensor(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _tensor(each) for key, each in value.items()}
     return value
 
 
@@ -163,12 +202,12 @@ def plan_columns(selection: Selection) -> dict[str, ColumnPlan]:
 
 
 def _plain(column: Column, kind: pa.DataType) -> ColumnPlan:
-    if pa.types.is_decimal(kind):
-        if column.type in ("HUGEINT", "UHUGEINT"):
-            return ColumnPlan(name=column.name, container="tensor", dtype=torch.int64, scalar=int)
-        return ColumnPlan(name=column.name, container="tensor", dtype=torch.float64, scalar=float)
     while pa.types.is_fixed_size_list(kind):
         kind = kind.value_type
+    if pa.types.is_decimal(kind):
+        if column.type.startswith(("HUGEINT", "UHUGEINT")):
+            return ColumnPlan(name=column.name, container="tensor", dtype=torch.int64, scalar=int)
+        return ColumnPlan(name=column.name, container="tensor", dtype=torch.float64, scalar=float)
     dtype = _DTYPES.get(kind)
     return ColumnPlan(name=column.name, container="list" if dtype is None else "tensor", dtype=dtype)
 
@@ -209,28 +248,31 @@ def _fixed_count(ops: Sequence[Op]) -> bool:
     return fixed
 
 
-def collate(rows: Sequence[Row], plans: Mapping[str, ColumnPlan], *, epoch: int, step: int) -> Batch:
+def collate(rows: Sequence[Row], plans: dict[str, ColumnPlan], *, epoch: int, step: int) -> Batch:
     """Return rows as one batch.
 
-    Columns that processors added have no plan: numbers, arrays and tensors become tensors, all else lists.
+    A column that a processor adds is planned by the first batch that has it, and its plan is added to `plans`: numbers,
+    arrays and tensors become tensors of one dtype, all else lists.
 
     Raises:
         SelectionError: if rows differ in their columns, or a value does not fit its column's container.
     """
-    names = list(rows[0])
     for row in rows:
         if row.keys() != rows[0].keys():
             odd = ", ".join(sorted(row.keys() ^ rows[0].keys()))
             raise SelectionError(f"a processor gave some rows of a batch columns that others lack: {odd}")
     columns = {}
-    for name in names:
+    for name in rows[0]:
         values = [row[name] for row in rows]
-        columns[name] = (plans.get(name) or _added(name, values[0])).collect(values)
+        if name in plans:
+            columns[name] = plans[name].collect(values)
+            continue
+        added = ColumnPlan(name=name, container="tensor" if all(map(_is_numeric, values)) else "list")
+        columns[name] = collected = added.collect(values)
+        dtype = collected.dtype if isinstance(collected, torch.Tensor) else None
+        plans[name] = ColumnPlan(name=name, container=added.container, dtype=dtype)
     return Batch(columns, epoch=epoch, step=step)
 
 
-def _added(name: str, value: Any) -> ColumnPlan:
-    numeric = isinstance(value, bool | int | float | np.number | np.ndarray | torch.Tensor) and not isinstance(
-        value, Decimal
-    )
-    return ColumnPlan(name=name, container="tensor" if numeric else "list")
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, bool | int | float | np.number | np.ndarray | torch.Tensor)

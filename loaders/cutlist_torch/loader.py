@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 import cutlist
-from cutlist.errors import OrderError, SettingsError, StateError
+from cutlist.errors import CatalogError, OrderError, SettingsError, StateError
 from cutlist.reader import Processor, Reader, ReaderStats
 from cutlist.sampler import ORDER_VERSION, Sampler, rank_slice, worker_steps
 from cutlist.selection import Selection
+from cutlist.settings import num_cores, read_settings
 from cutlist.store import Store
 from cutlist_torch.batch import Batch, collate, plan_columns
 from cutlist_torch.ranks import resolve_rank
@@ -27,9 +31,11 @@ class Loader(IterableDataset[Batch]):
 
     The batches of an epoch are the same for every number of ranks (of one global batch size), workers and threads.
     Use it as it is, in a `for` loop, or under `torch.utils.data.DataLoader(loader, batch_size=None, num_workers=N,
-    multiprocessing_context="spawn")`; then tell it the epoch with `set_epoch`, as the workers have copies of it.
+    multiprocessing_context="spawn")`. The workers have copies of it, so tell it the epoch with `set_epoch` before each
+    pass; with `persistent_workers=True`, each pass is the next epoch unless it is told another.
 
-    Finishing an epoch moves to the next one. A loop that is left early goes on at the next batch when iterated again.
+    Finishing an epoch moves to the next one. A loop that is left early goes on at the next batch when iterated again;
+    an iterator of before then raises, as it does after `set_epoch` and `load_state_dict`.
     """
 
     def __init__(
@@ -72,8 +78,7 @@ class Loader(IterableDataset[Batch]):
             OrderError: for a batch size, shuffle or rank that does not fit.
         """
         super().__init__()
-        if type(batch_size) is not int or batch_size < 1:
-            raise OrderError(f"batch_size={batch_size!r}: expected a whole number of at least 1")
+        batch_size = _whole("batch_size", batch_size, at_least=1)
         self.selection, self._store = _open(query, root, views, storage_options)
         self.rank, self.world_size = resolve_rank(rank, world_size)
         if not drop_last and self.world_size > 1:
@@ -85,25 +90,30 @@ class Loader(IterableDataset[Batch]):
         self._sampler = Sampler(
             num_samples=self.selection.num_samples,
             global_batch_size=batch_size * self.world_size,
-            seed=seed,
+            seed=_whole("seed", seed),
             shuffle=shuffle,
             drop_last=drop_last,
         )
         self._processors = tuple(processors)
-        self._num_threads = num_threads
-        self._prefetch_bytes = cutlist.Settings().prefetch_bytes
+        settings = read_settings()
+        self._num_threads = num_threads or settings.num_threads
+        self._prefetch_bytes = settings.prefetch_bytes
         self._pin_memory = pin_memory
         self._epoch, self._step = 0, 0
+        # (moves, epoch, step) as set_epoch and load_state_dict said last: what persistent workers look at.
+        self._told: torch.Tensor = torch.zeros(3, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._moves = self._passes = 0
+        self._iterator: object = None
         self._pid, self._copied = os.getpid(), False
         self.stats = ReaderStats()
 
     def __getstate__(self) -> dict[str, Any]:
         self._copied = True
-        return {name: value for name, value in self.__dict__.items() if name not in ("stats", "_copied")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("stats", "_copied", "_iterator")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._pid, self._copied, self.stats = os.getpid(), False, ReaderStats()
+        self._pid, self._copied, self._iterator, self.stats = os.getpid(), False, None, ReaderStats()
 
     def __repr__(self) -> str:
         return (
@@ -116,7 +126,7 @@ class Loader(IterableDataset[Batch]):
         return len(self._sampler)
 
     def __iter__(self) -> Generator[Batch, None, None]:
-        """Yield the batches from the current step to the end of the epoch.
+        """Return an iterator over the batches from the current step to the end of the epoch.
 
         Raises:
             MediaError: where a sample cannot be read or decoded; names table, version, row id and column.
@@ -126,33 +136,67 @@ class Loader(IterableDataset[Batch]):
                 "the loader was copied by fork, after which Lance's threads are gone; "
                 'use DataLoader(…, multiprocessing_context="spawn") or "forkserver"'
             )
+        self._iterator = mine = object()
         worker = get_worker_info()
-        which, of = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        threads = self._num_threads or max((os.cpu_count() or 1) // of, 1)
-        epoch, steps = self._epoch, range(self._step, len(self))
-        if worker is not None:
-            steps = worker_steps(steps.start, steps.stop, worker=which, num_workers=of)
-        sampler = self._sampler.at_epoch(epoch)
+        if worker is None:
+            return self._batches(mine, self._epoch, range(self._step, len(self)), num_threads=self._num_threads)
+        moves, epoch, step = self._told.tolist()
+        if moves != self._moves:
+            self._moves, self._epoch, self._step, self._passes = moves, epoch, step, 0
+        epoch, step = self._epoch + self._passes, self._step if self._passes == 0 else 0
+        self._passes += 1
+        steps = worker_steps(step, len(self), worker=worker.id, num_workers=worker.num_workers)
+        threads = self._num_threads or max(num_cores() // worker.num_workers, 1)
+        return self._batches(mine, epoch, steps, num_threads=threads, share=worker.num_workers, moving=False)
+
+    def _batches(
+        self, mine: object, epoch: int, steps: range, *, num_threads: int | None, share: int = 1, moving: bool = True
+    ) -> Generator[Batch, None, None]:
+        """Yield the batches of some steps of an epoch, while `mine` is the loader's iterator.
+
+        Args:
+            mine: Stands for this iterator.
+            epoch: Counted from 0.
+            steps: In ascending order.
+            num_threads: Threads that decode.
+            share: Workers of this machine that share the memory for reading ahead.
+            moving: Whether the loader's position keeps up.
+        """
         reader = Reader(
             self.selection,
             self._store,
             processors=self._processors,
-            num_threads=threads,
-            prefetch_bytes=self._prefetch_bytes // of,
+            num_threads=num_threads,
+            prefetch_bytes=self._prefetch_bytes // share,
         )
         self.stats = reader.stats
+        sampler = self._sampler.at_epoch(epoch)
         plans = plan_columns(self.selection)
         rows_of_steps = reader.read(self._positions(sampler, steps))
-        try:
+        with contextlib.closing(rows_of_steps):
             for step, rows in zip(steps, rows_of_steps, strict=True):
+                if self._iterator is not mine:
+                    raise StateError(
+                        "this iterator is out of date: the loader was iterated anew, or moved by set_epoch or "
+                        "load_state_dict; begin a new loop"
+                    )
                 batch = collate(rows, plans, epoch=epoch, step=step)
                 if self._pin_memory:
                     batch = batch.pin_memory()
-                self._epoch, self._step = (epoch, step + 1) if step + 1 < len(self) else (epoch + 1, 0)
-                self._copied = False
+                if moving:
+                    self._epoch, self._step = self._after(epoch, step)
+                    self._copied = False
                 yield batch
-        finally:
-            rows_of_steps.close()
+
+    def _after(self, epoch: int, step: int) -> tuple[int, int]:
+        """Return the epoch and step that follow a step."""
+        return (epoch, step + 1) if step + 1 < len(self) else (epoch + 1, 0)
+
+    def _move(self, epoch: int, step: int) -> None:
+        """Go to a step, and tell the workers' copies."""
+        self._epoch, self._step, self._iterator = epoch, step, None
+        self._moves += 1
+        self._told.copy_(torch.tensor([self._moves, epoch, step]))
 
     def _positions(self, sampler: Sampler, steps: Sequence[int]) -> Iterator[Any]:
         for step in steps:
@@ -160,9 +204,7 @@ class Loader(IterableDataset[Batch]):
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch, counted from 0."""
-        if epoch < 0:
-            raise OrderError(f"epoch {epoch}: expected 0 or more")
-        self._epoch, self._step = epoch, 0
+        self._move(_whole("epoch", epoch, at_least=0), 0)
 
     def state_dict(self, *, after: Batch | None = None) -> dict[str, Any]:
         """Return where the loader is, as JSON-able values: the state after the last batch that was handed out.
@@ -175,7 +217,7 @@ class Loader(IterableDataset[Batch]):
             StateError: if the batches came from workers and `after` is not given.
         """
         if after is not None:
-            epoch, step = (after.epoch, after.step + 1) if after.step + 1 < len(self) else (after.epoch + 1, 0)
+            epoch, step = self._after(after.epoch, after.step)
         elif self._copied:
             raise StateError(
                 "this loader was copied to DataLoader workers, so it cannot know which batch was the last; "
@@ -191,17 +233,18 @@ class Loader(IterableDataset[Batch]):
         Raises:
             StateError: if the state is of another selection, seed, shuffle, batch size or order; names the part.
         """
+        missing = next((name for name in (*self._identity(), "epoch", "step") if name not in state), None)
+        if missing is not None:
+            raise StateError(f'the state has no "{missing}"; expected what Loader.state_dict returned')
         for name, here in self._identity().items():
-            if name not in state:
-                raise StateError(f'the state has no "{name}"; expected what Loader.state_dict returned')
             if state[name] != here:
                 raise StateError(
                     f"the state is of another {_PARTS[name]}: {state[name]!r} there, {here!r} here; {_REMEDIES[name]}"
                 )
-        epoch, step = int(state["epoch"]), int(state["step"])
-        if epoch < 0 or not 0 <= step < len(self):
-            raise StateError(f"the state is at epoch {epoch}, step {step}; an epoch has {len(self)} steps")
-        self._epoch, self._step = epoch, step
+        epoch, step = state["epoch"], state["step"]
+        if type(epoch) is not int or type(step) is not int or epoch < 0 or not 0 <= step < len(self):
+            raise StateError(f"the state is at epoch {epoch!r}, step {step!r}; an epoch has {len(self)} steps")
+        self._move(epoch, step)
         self._copied = False
 
     def _identity(self) -> dict[str, Any]:
@@ -237,6 +280,22 @@ _REMEDIES = {
 }
 
 
+def _whole(name: str, value: Any, *, at_least: int | None = None) -> int:
+    """Return a whole number, of Python or numpy.
+
+    Raises:
+        OrderError: if it is not one, or too small.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or (at_least is not None and number < at_least):
+        bound = "" if at_least is None else f" of at least {at_least}"
+        raise OrderError(f"{name}={value!r}: expected a whole number{bound}")
+    return number
+
+
 def _open(
     query: str | os.PathLike[str] | Selection,
     root: str | os.PathLike[str] | None,
@@ -249,12 +308,14 @@ def _open(
     if isinstance(query, Selection):
         if root is None and query.path is not None and query.path.parent.name == "_selections":
             root = query.path.parent.parent
-        store = Store(
-            root=os.fspath(root) if root is not None else cutlist.Settings().root, storage_options=storage_options
-        )
+        store = Store.at(read_settings().root if root is None else root, storage_options=storage_options)
         store.check()
-        if query.num_samples == 0:
-            raise OrderError("the selection is empty")
+        gone = next((name for name in query.tables if store.find(name) is None), None)
+        if gone is not None:
+            raise CatalogError(
+                f"no table {gone} in {store.root}, which the selection was compiled over; "
+                f'give the loader the root that it is in: Loader(…, root="…")'
+            )
         return query, store
     with cutlist.connect(root, views=views, storage_options=storage_options) as session:
         return session.compile(query), session.store

@@ -25,12 +25,16 @@ class Snapshot:
         """Return the tables of a root at their latest versions.
 
         Raises:
-            CatalogError: if the root is not there, or a table in it cannot be opened.
+            CatalogError: if the root is not there. A table that cannot be opened is left out, with a warning.
         """
         store.check()
         tables = {}
         for name in store.table_names():
-            table = store.find(name)
+            try:
+                table = store.find(name)
+            except CatalogError as error:
+                warnings.warn(f"{error}; left out", stacklevel=4)
+                continue
             if table is None:
                 warnings.warn(f"{store.uri(name)}: no version was ever written to its end; left out", stacklevel=4)
             else:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import cutlist
-from cutlist.errors import CutlistError
+from cutlist.errors import CutlistError, QueryError
 from cutlist.ingest import KINDS
 from cutlist.media.reference import FIELD_NAMES, to_ref
 from cutlist.selection import Source
@@ -104,7 +104,11 @@ def sql(
             else:
                 _print_table(names, types, list(_rows(relation.limit(SHOWN_ROWS + 1))), session.sources)
 
-        watched(printed, interrupt=session.interrupt, fraction=session.progress, title="query")
+        if chosen is Format.JSON and len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise QueryError(f'query: two columns are named "{twice}", which JSON cannot have; give one another name')
+        with session.reading(query):
+            watched(printed, interrupt=session.interrupt, fraction=session.progress, title="query")
 
 
 def _rows(relation: Any) -> Iterator[tuple[Any, ...]]:
@@ -131,7 +135,7 @@ def _print_table(
         number = kind.startswith(("bigint", "integer", "double", "float", "decimal", "hugeint", "ubigint", "smallint"))
         table.add_column(f"{name}\n[dim]{kind}[/dim]", justify="right" if number else "left", overflow="fold")
     for row in rows[:SHOWN_ROWS]:
-        table.add_row(*("[dim]NULL[/dim]" if value is None else _escaped(_text(value, sources)) for value in row))
+        table.add_row(*("[dim]NULL[/dim]" if value is None else _escaped(_shown(value, sources)) for value in row))
     console = Console()
     console.print(table)
     if len(rows) > SHOWN_ROWS:
@@ -155,11 +159,14 @@ def _text(value: Any, sources: Sequence[Source]) -> str:
         assert ref is not None
         source = sources[ref.source]
         return ".".join([f"{source.table}.{source.column}[{ref.row}]", *map(str, ref.ops)])
-    if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else str(value)
     if isinstance(value, list | dict):
         return json.dumps(_json(value, sources), ensure_ascii=False)
-    return str(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _shown(value: Any, sources: Sequence[Source]) -> str:
+    """Return a value as a table shows it: floats with six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else _text(value, sources)
 
 
 def _json(value: Any, sources: Sequence[Source]) -> Any:

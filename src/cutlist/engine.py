@@ -25,6 +25,7 @@ from cutlist.compiler import (
     canonical,
     expose_rowid,
     has_order,
+    locate,
     parse,
     table_names,
     total_order,
@@ -32,6 +33,7 @@ from cutlist.compiler import (
 from cutlist.errors import CutlistError, QueryError, listing, suggest
 from cutlist.media.reference import FIELD_NAMES, FIELDS
 from cutlist.packing import Packer, is_media, is_sorted
+from cutlist.placing import message, unknown_column, unknown_table
 from cutlist.selection import Selection, Source
 from cutlist.views import View, needed_views
 
@@ -153,7 +155,7 @@ class Engine:
             try:
                 self.databases.compiling.extract_statements(text)
             except duckdb.Error as error:
-                raise QueryError(_message(place, text, error)) from error
+                raise QueryError(message(place, text, error)) from error
             raise
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation | None:
@@ -176,10 +178,36 @@ class Engine:
         names = [name for name in (*self.snapshot.tables, *self.views) if name.lower() in words]
         probe = parse("SELECT 1 FROM " + ", ".join(map(quoted, names)) if names else "SELECT 1")
         binding = self.bind(probe, strict=False)
-        try:
+        if re.fullmatch(r"\s*show\s+(all\s+)?tables\s*;?\s*", query, re.IGNORECASE):
+            binding.cursor.register("tables and views", self._listing())
+            return binding.cursor.sql('FROM "tables and views" ORDER BY ALL')
+        with self.reading(query):
             return binding.cursor.sql(query)
+
+    def _listing(self) -> pa.Table:
+        """Return the names that a query may use, as SHOW TABLES tells them."""
+        tables = [
+            {"name": name, "kind": "table", "version": table.version, "description": ""}
+            for name, table in self.snapshot.tables.items()
+        ]
+        views = [
+            {"name": name, "kind": "view", "version": None, "description": view.description}
+            for name, view in self.views.items()
+        ]
+        schema = {"name": pa.string(), "kind": pa.string(), "version": pa.int64(), "description": pa.string()}
+        return pa.Table.from_pylist(tables + views, schema=pa.schema(schema))
+
+    @contextmanager
+    def reading(self, query: str) -> Iterator[None]:
+        """Turn the errors of a relation that is read (which is when it runs) into ours."""
+        try:
+            yield
         except duckdb.Error as error:
-            raise QueryError(_message("query", query, error)) from error
+            table = unknown_table(error)
+            if table is not None:
+                place = locate("query", query, max(query.lower().find(table.lower()), 0))
+                raise QueryError(self._no_table(place, table)) from error
+            raise QueryError(message("query", query, error)) from error
 
     def bind(self, statement: Statement, *, strict: bool) -> Binding:
         """Return a cursor on which a statement can run: its tables registered, its views defined.
@@ -200,11 +228,7 @@ class Engine:
                 if table is not None:
                     tables[table.name] = table
                 elif (strict or each is not statement) and self.find_view(named.name) is None:
-                    known = {**self.snapshot.tables, **self.views}
-                    raise QueryError(
-                        f'{each.at(named.offset)}: no table or view "{named.name}"{suggest(named.name, known)} '
-                        f"There are: {listing(known)}."
-                    )
+                    raise QueryError(self._no_table(each.at(named.offset), named.name))
         texts = {name: expose_rowid(view, self._is_table) for name, view in views.items()}
         text, exposed = expose_rowid(statement, self._is_table)
         for _, more in texts.values():
@@ -229,7 +253,20 @@ class Engine:
         try:
             yield
         except (duckdb.Error, OSError) as error:  # OSError: while batches are fetched
-            raise QueryError(_place_error(statement, binding, error)) from error
+            column, table = unknown_column(error), unknown_table(error)
+            if column is not None:
+                raise QueryError(_no_column(statement, binding, column)) from error
+            if table is not None:
+                raise QueryError(self._no_table(_place_of(statement, table), table)) from error
+            raise QueryError(message(statement.place, statement.text, error)) from error
+
+    def _no_table(self, place: str, name: str) -> str:
+        """Return the message for a name that is neither table nor view: its place, the nearest name, and all names."""
+        known = [*self.snapshot.tables, *self.views]
+        if "adhoc" in self.databases.__dict__:  # tables that the user made in this session
+            made = self.databases.adhoc.cursor().execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            known += [each for (each,) in made]
+        return f'{place}: no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.'
 
     def canonical_key(self, statement: Statement) -> str:
         """Return a text that is equal for two statements if they mean the same over this snapshot and these views."""
@@ -345,43 +382,15 @@ def _refuse_forged(statement: Statement, schema: pa.Schema) -> None:
             )
 
 
-def _message(place: str, text: str, error: Exception) -> str:
-    """Return DuckDB's message in one paragraph, its LINE replaced by ours."""
-    message = re.sub(r"\n\nLINE \d+:.*", "", str(error), flags=re.DOTALL)
-    message = re.sub(r'STRUCT\("source" USMALLINT.*?center_height INTEGER\)', "media", message)
-    if "in lambda expressions" in message:  # the bodies of the macros are lambdas
-        message = (
-            "a parameter of clip(), resize() and their like cannot be a subquery or UNNEST; compute it in FROM, e.g. "
-            "SELECT clip(video, s, s + 2) FROM (SELECT video, unnest(starts) AS s FROM videos)"
-        )
-    kind, _, rest = message.partition(": ")
-    if not kind.endswith("Error"):
-        rest = message
-    lines = [line.strip() for line in rest.splitlines() if line.strip()]
-    at = re.search(r"\n\nLINE (\d+): (.*)\n( *)\^", str(error))
-    if at is not None:
-        line, shown, caret = int(at[1]), at[2], len(at[3]) - len(f"LINE {at[1]}: ")
-        lines_of_text = text.splitlines()
-        if line <= len(lines_of_text):
-            core = shown.removeprefix("...").removesuffix("...")
-            column = lines_of_text[line - 1].find(core) + caret - (3 if shown.startswith("...") else 0) + 1
-            place = f"{place}:{line}:{max(column, 1)}"
-    return f"{place}: {' '.join(line if line[-1] in '.:;!?' else line + ';' for line in lines).rstrip(';')}"
+def _place_of(statement: Statement, name: str) -> str:
+    """Return where a name stands first in a statement."""
+    places = (statement.at(token.start) for token in statement.tokens if token.text.lower() == name.lower())
+    return next(places, statement.place)
 
 
-def _place_error(statement: Statement, binding: Binding, error: Exception) -> str:
-    """Return an error of DuckDB with the place in the user's text; for an unknown name, with the nearest and all."""
-    text = str(error)
-    column = re.search(r'(?:Referenced column|column named) "([^"]+)"', text) or re.search(
-        r'does not have a column named "([^"]+)"', text
-    )
-    if column is None:
-        return _message(statement.place, statement.text, error)
-    name = column[1]
-    place = next(
-        (statement.at(token.start) for token in statement.tokens if token.text.lower() == name.lower()),
-        statement.place,
-    )
+def _no_column(statement: Statement, binding: Binding, name: str) -> str:
+    """Return the message for a column that no table of a statement has: its place, the nearest name, and all names."""
+    place = _place_of(statement, name)
     known: dict[str, list[str]] = {}
     hidden: dict[str, str] = {}
     for named in table_names(statement):

@@ -13,12 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cutlist.errors import IngestError, MediaError, listing
 from cutlist.media import Probe, probe
 from cutlist.media.probe import MEDIA_SUFFIXES
 from cutlist.metadata import MediaFile, Metadata
+from cutlist.settings import num_cores
 from cutlist.store import Store, blob_array, blob_field
 
 COMMIT_BYTES = 256 * 2**20
@@ -71,7 +72,8 @@ class IngestReport:
     def __str__(self) -> str:
         parts = [f"{self.table}: {self.num_added:,} added ({self.num_bytes / 2**20:,.1f} MiB)"]
         if self.num_known:
-            parts.append(f"{self.num_known:,} already there")
+            kept = "" if self.num_without_metadata is None else ", their columns left as they were"
+            parts.append(f"{self.num_known:,} already there{kept}")
         if self.num_duplicate:
             parts.append(f"{self.num_duplicate:,} with the same content as another")
         if self.num_other:
@@ -101,16 +103,24 @@ def find_media(sources: Iterable[str | os.PathLike[str]]) -> tuple[list[MediaFil
         if top.is_file():
             found.append(MediaFile(file=top, path=top.name, size_bytes=top.stat().st_size))
         elif top.is_dir():
-            for file in sorted(each for each in top.rglob("*") if each.is_file()):
-                inside = file.relative_to(top)
-                if any(part.startswith(".") for part in inside.parts):
-                    continue
+            for file in _walk(top):
                 if file.suffix.lower() not in MEDIA_SUFFIXES:
                     others += 1
                     continue
-                found.append(MediaFile(file=file, path=inside.as_posix(), size_bytes=file.stat().st_size))
+                path = file.relative_to(top).as_posix()
+                found.append(MediaFile(file=file, path=path, size_bytes=file.stat().st_size))
         else:
             raise IngestError(f"{top}: no such file or folder")
+    files = {each.file.resolve(): each for each in reversed(found)}  # one that is named twice is taken once
+    found = [each for each in found if files[each.file.resolve()] is each]
+    by_path: dict[str, MediaFile] = {}
+    for each in found:
+        other = by_path.setdefault(each.path, each)
+        if other is not each:
+            raise IngestError(
+                f"{other.file} and {each.file} would both have the path {each.path} in the table; "
+                f"name a folder that both are in"
+            )
     if not found:
         raise IngestError(
             f"{', '.join(map(str, tops))}: no media files; their suffixes are {listing(MEDIA_SUFFIXES, most=60)}"
@@ -133,6 +143,7 @@ def _load(media: MediaFile, known: frozenset[str]) -> _Loaded:
     data: bytes | None = None
     digest = ""
     try:
+        media.path.encode()
         if media.size_bytes <= IN_MEMORY_BYTES:
             data = media.file.read_bytes()
             digest = hashlib.sha256(data).hexdigest()
@@ -140,6 +151,9 @@ def _load(media: MediaFile, known: frozenset[str]) -> _Loaded:
             with media.file.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         probed = None if digest in known else probe(media.file if data is None else data)
+    except UnicodeEncodeError:
+        error = MediaError("the file's name is not UTF-8; rename it")
+        return _Loaded(media=media, sha256="", data=None, probe=None, error=error)
     except (MediaError, OSError) as error:
         return _Loaded(media=media, sha256=digest, data=None, probe=None, error=error)
     return _Loaded(media=media, sha256=digest, data=data, probe=probed, error=None)
@@ -162,6 +176,24 @@ def _load_all(files: Sequence[MediaFile], known: frozenset[str], num_threads: in
             yield waiting.popleft()[1].result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    """Yield the files of a folder at any depth, sorted, without hidden ones; links to folders are followed, once."""
+    seen: set[Path] = set()
+
+    def unreadable(error: OSError) -> None:
+        raise IngestError(f"{error.filename}: the folder cannot be read: {error.strerror}")
+
+    for folder, folders, names in os.walk(top, onerror=unreadable, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        shown = (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in shown if file.is_file())
 
 
 def _rows(batch: Sequence[_Loaded], metadata: Metadata | None) -> pa.Table:
@@ -205,7 +237,6 @@ def _progress(show: bool | None) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("files"),
-        DownloadColumn(binary_units=True),
         TimeRemainingColumn(),
         console=console,
         disable=not (console.is_terminal if show is None else show),
@@ -240,6 +271,9 @@ def ingest(
     """
     if not table.isidentifier() or table.startswith("_"):
         raise IngestError(f'"{table}" is no name for a table; expected letters, digits and _, a letter first')
+    alike = next((name for name in store.table_names() if name.lower() == table.lower() and name != table), None)
+    if alike is not None:
+        raise IngestError(f"there is a table {alike} already, and SQL does not tell {table} from it; choose one name")
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown or not kinds:
         raise IngestError(f"kinds {listing(unknown)}: expected some of {', '.join(KINDS)}")
@@ -273,7 +307,7 @@ def ingest(
 
     with _progress(progress) as bar:
         task = bar.add_task(f"ingest {table}", total=len(files))
-        for loaded in _load_all(files, known, num_threads or os.cpu_count() or 1):
+        for loaded in _load_all(files, known, num_threads or num_cores()):
             size = loaded.media.size_bytes
             if loaded.error is not None:
                 failed += 1
@@ -319,7 +353,7 @@ def _known_hashes(store: Store, table: str) -> frozenset[str]:
 def _failure(table: str, loaded: _Loaded) -> dict[str, Any]:
     return {
         "table": table,
-        "path": loaded.media.path,
+        "path": loaded.media.path.encode(errors="backslashreplace").decode(),
         "stage": "probe",
         "error_type": type(loaded.error).__name__,
         "message": str(loaded.error),

@@ -48,6 +48,12 @@ class Metadata:
                     f'{self.file}: no column "{name}"{suggest(name, frame.columns)} It has: {listing(frame.columns)}.'
                 )
         kept = [name for name in (columns or frame.columns) if name != on]
+        lower = [name.lower() for name in kept]
+        odd = [name for name in kept if lower.count(name.lower()) > 1 or name.lower().startswith("_row")]
+        if odd:
+            raise IngestError(
+                f"{self.file}: {listing(odd)}: names of columns must differ in more than case, and not start with _row"
+            )
         clash = [name for name in kept if name.lower() in made]
         if clash:
             rest = ",".join(name for name in kept if name not in clash)
@@ -85,10 +91,10 @@ class Metadata:
 
         A path in the metadata may be as in the table, relative to the metadata's own folder, or absolute.
         """
-        keys = [media.path, str(media.file), str(media.file.absolute())]
-        folder = self.file.absolute().parent
-        if media.file.absolute().is_relative_to(folder):
-            keys.insert(1, media.file.absolute().relative_to(folder).as_posix())
+        whole, folder = media.file.absolute(), self.file.absolute().parent
+        keys = [str(whole), str(media.file), media.path]  # the most particular first
+        if whole.is_relative_to(folder):
+            keys.insert(1, whole.relative_to(folder).as_posix())
         row = next((self._rows[key] for key in keys if key in self._rows), None)
         if row is not None:
             self.used.add(row)

@@ -8,7 +8,6 @@ Rows before batches: everything here happens to one row at a time (`Reader._row`
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -26,6 +25,7 @@ from cutlist.errors import MediaError, SelectionError
 from cutlist.media import decode
 from cutlist.media.reference import MediaRef, to_ref
 from cutlist.packing import has_media, is_media
+from cutlist.settings import num_cores
 
 if TYPE_CHECKING:
     from cutlist.selection import Selection
@@ -74,7 +74,7 @@ class _Planned:
     refs: list[MediaRef]
 
 
-_Blobs = Mapping[tuple[int, int], bytes | None]
+_Blobs = Mapping[tuple[int, int], bytes | MediaError | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +104,18 @@ class Reader:
             store: The root that its tables are in.
             processors: Applied to each row, in order; one row in, one row out.
             num_threads: Threads that decode; default one for each core.
-            prefetch_bytes: Upper bound on encoded bytes held, but for a step that alone needs more.
+            prefetch_bytes: Bound on the encoded bytes that are held, and on the bytes of steps decoded ahead; one step
+                alone may need more.
         """
         self.selection = selection
         self.stats = ReaderStats()
-        self.num_threads = num_threads or os.cpu_count() or 1
+        self.num_threads = num_threads or num_cores()
         self._store = store
         self._processors = tuple(processors)
-        self._window_bytes = max(prefetch_bytes // 3, 1)
+        self._prefetch_bytes = prefetch_bytes
+        # Four windows live at a time: being read, waiting, being decoded, and decoded but not yet asked for.
+        self._window_bytes = max(prefetch_bytes // 4, 1)
+        self._step_bytes = 0  # of the largest step so far, decoded
         self._tables: dict[str, Table] = {}
 
     def _table(self, source: int) -> tuple[Table, str]:
@@ -134,42 +138,40 @@ class Reader:
         Raises:
             MediaError: where a sample cannot be read or decoded; names table, version, row id and column.
         """
-        for each in self.selection.sources:
-            self._table(self.selection.sources.index(each))
+        for source in range(len(self.selection.sources)):
+            self._table(source)
         stop = threading.Event()
         fetched: queue.Queue[list[_Fetched] | BaseException | None] = queue.Queue(maxsize=1)
-        fetcher = threading.Thread(
-            target=self._fetch, args=(iter(steps), fetched, stop), name="cutlist-fetch", daemon=True
-        )
+        arguments = (iter(steps), fetched, stop)
+        fetcher = threading.Thread(target=self._fetch, args=arguments, name="cutlist-fetch", daemon=True)
         pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="cutlist-decode")
         ready: deque[_Fetched] = deque()
         decoding: deque[list[Future[Row]]] = deque()
+        failure: BaseException | None = None
         ended = False
         fetcher.start()
         try:
             while True:
                 began = time.perf_counter()
-                while not ended and len(decoding) < self._steps_ahead(decoding):
-                    if not ready:
-                        if decoding and fetched.empty():
-                            break
+                while len(decoding) < self._steps_ahead(decoding):
+                    if not ready and not ended and not (decoding and fetched.empty()):
                         window = fetched.get()
+                        ended = window is None or isinstance(window, BaseException)
                         if isinstance(window, BaseException):
-                            raise window
-                        if window is None:
-                            ended = True
-                            break
-                        ready.extend(window)
-                    step = ready.popleft()
-                    decoding.append(
-                        [
-                            pool.submit(self._row, row, int(position), step.blobs)
-                            for row, position in zip(step.planned.rows, step.planned.position, strict=True)
-                        ]
-                    )
+                            failure = window  # raised when its turn comes, after the steps before it
+                        else:
+                            ready.extend(window or ())
+                    if not ready:
+                        break
+                    decoding.append(self._submit(pool, ready.popleft()))
                 if not decoding:
-                    return
+                    if failure is not None:
+                        raise failure
+                    if ended:
+                        return
+                    continue
                 rows = [future.result() for future in decoding.popleft()]
+                self._step_bytes = max(self._step_bytes, sum(map(_num_bytes, rows)))
                 self.stats.add(wait_seconds=time.perf_counter() - began, num_samples=len(rows))
                 yield rows
         finally:
@@ -177,10 +179,18 @@ class Reader:
             pool.shutdown(cancel_futures=True)
             fetcher.join()
 
+    def _submit(self, pool: ThreadPoolExecutor, step: _Fetched) -> list[Future[Row]]:
+        """Give the rows of a step to the pool."""
+        pairs = zip(step.planned.rows, step.planned.position, strict=True)
+        return [pool.submit(self._row, row, int(position), step.blobs) for row, position in pairs]
+
     def _steps_ahead(self, decoding: Sequence[Sequence[Any]]) -> int:
-        """Return how many steps to have under way: enough for every thread, but no fewer than two."""
+        """Return how many steps to have under way: enough for every thread, as far as memory goes."""
         rows = len(decoding[0]) if decoding else 1
-        return max(2, -(-2 * self.num_threads // max(rows, 1)) + 1)
+        wanted = max(2, -(-2 * self.num_threads // max(rows, 1)) + 1)
+        if self._step_bytes == 0:  # how much a step takes is not known before the first is done
+            return min(wanted, 2)
+        return max(1, min(wanted, self._prefetch_bytes // self._step_bytes))
 
     # -- plan and read: one thread --------------------------------------------------------------------------------
 
@@ -209,12 +219,21 @@ class Reader:
         window: list[_Planned] = []
         sizes: dict[tuple[int, int], int] = {}
         rows, rows_wanted = 0, 1
-        for positions in steps:
-            planned = self._plan(positions)
-            more = self._sizes(planned, sizes)
+        failure: Exception | None = None
+        while failure is None:
+            try:
+                positions = next(steps, None)
+                if positions is None:
+                    break
+                planned = self._plan(positions)
+                more = self._whole_sizes(planned, sizes)
+            except Exception as error:  # the steps before it are good
+                failure = error
+                break
             if window and sum(sizes.values()) + sum(more.values()) > self._window_bytes:
                 yield self._read_window(window, sizes)
-                window, sizes, rows, more = [], {}, 0, self._sizes(planned, {})
+                window, rows, more = [], 0, {**self._whole_sizes(planned, {})}
+                sizes = {}
             window.append(planned)
             sizes |= more
             rows += len(planned.rows)
@@ -224,6 +243,8 @@ class Reader:
                 rows_wanted = min(WINDOW_ROWS, 2 * max(rows_wanted, len(planned.rows)))
         if window:
             yield self._read_window(window, sizes)
+        if failure is not None:
+            raise failure
 
     def _plan(self, positions: NDArray[np.int64]) -> _Planned:
         """Return the samples at positions, their media as references."""
@@ -237,39 +258,45 @@ class Reader:
         rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
         return _Planned(position=positions, rows=rows, refs=refs)
 
-    def _sizes(self, planned: _Planned, known: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
-        """Return the size of each blob of a step that is not yet known."""
-        wanted = {(ref.source, ref.row) for ref in planned.refs} - known.keys()
+    def _whole_sizes(self, planned: _Planned, known: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+        """Return the size of each blob of a step that is to be read whole, but for those known.
+
+        Read whole are the short ones, and those of which all is wanted, unless one alone would fill a window.
+        """
+        clipped: dict[tuple[int, int], bool] = {}
+        for ref in planned.refs:
+            key = (ref.source, ref.row)
+            clipped[key] = clipped.get(key, True) and any(op.name == "clip" for op in ref.ops)
         sizes: dict[tuple[int, int], int] = {}
-        for source in sorted({source for source, _ in wanted}):
-            row_ids = np.array(sorted(row for each, row in wanted if each == source), dtype=np.uint64)
+        for source in sorted({source for source, _ in clipped}):
+            rows = sorted(row for each, row in clipped if each == source and (each, row) not in known)
             table, column = self._table(source)
-            of_rows = table.blob_sizes(column, row_ids)
-            sizes |= {(source, int(row)): int(size) for row, size in zip(row_ids, of_rows, strict=True)}
+            for row, size in zip(rows, table.blob_sizes(column, np.array(rows, dtype=np.uint64)), strict=True):
+                limit = WHOLE_BYTES if clipped[source, row] else max(self._window_bytes, WHOLE_BYTES)
+                if size <= limit:
+                    sizes[source, row] = int(size)
         return sizes
 
     def _read_window(self, window: Sequence[_Planned], sizes: Mapping[tuple[int, int], int]) -> list[_Fetched]:
         """Read the bytes of a window of steps: one call for each media column."""
         began = time.perf_counter()
-        whole: set[tuple[int, int]] = set()
-        opened: set[int] = set()
-        for ref in (ref for planned in window for ref in planned.refs):
-            key = (ref.source, ref.row)
-            if sizes[key] <= WHOLE_BYTES or not any(op.name == "clip" for op in ref.ops):
-                whole.add(key)
-        blobs: dict[tuple[int, int], bytes | None] = {}
-        for source in sorted({source for source, _ in whole}):
-            row_ids = np.array(sorted(row for each, row in whole if each == source), dtype=np.uint64)
-            table, column = self._table(source)
-            data = table.read_blobs(column, row_ids)
-            blobs |= {(source, int(row)): each for row, each in zip(row_ids, data, strict=True)}
-            opened.add(source)
-        self.stats.add(
-            num_reads=len(opened),
-            num_bytes=sum(sizes[key] for key in whole),
-            read_seconds=time.perf_counter() - began,
-        )
+        blobs: dict[tuple[int, int], bytes | MediaError | None] = {}
+        sources = sorted({source for source, _ in sizes})
+        for source in sources:
+            rows = np.array(sorted(row for each, row in sizes if each == source), dtype=np.uint64)
+            blobs |= {(source, int(row)): data for row, data in zip(rows, self._read_blobs(source, rows), strict=True)}
+        self.stats.add(num_reads=len(sources), num_bytes=sum(sizes.values()), read_seconds=time.perf_counter() - began)
         return [_Fetched(planned=planned, blobs=blobs) for planned in window]
+
+    def _read_blobs(self, source: int, rows: NDArray[np.uint64]) -> Sequence[bytes | MediaError | None]:
+        """Return the bytes of rows; where reading fails, the error in place of those of the row that it is about."""
+        table, column = self._table(source)
+        try:
+            return table.read_blobs(column, rows)
+        except MediaError as error:
+            if len(rows) == 1:
+                return [error]
+            return [one for row in rows for one in self._read_blobs(source, row[None])]
 
     # -- decode and process: a pool -------------------------------------------------------------------------------
 
@@ -293,6 +320,8 @@ class Reader:
         table, stored = self._table(ref.source)
         try:
             data = blobs.get((ref.source, ref.row))
+            if isinstance(data, MediaError):
+                raise data
             if data is not None:
                 return decode(data, ref.ops)
             (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
@@ -303,6 +332,19 @@ class Reader:
             raise MediaError(
                 f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column}): {error}"
             ) from error
+
+
+def _num_bytes(row: Row) -> int:
+    """Return about how much memory the arrays and bytes of a row take."""
+
+    def of(value: Any) -> int:
+        if isinstance(value, list | tuple):
+            return sum(map(of, value))
+        if isinstance(value, dict):
+            return sum(map(of, value.values()))
+        return int(getattr(value, "nbytes", 0)) or (len(value) if isinstance(value, bytes) else 0)
+
+    return of(row)
 
 
 class _Counted:

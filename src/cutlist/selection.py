@@ -141,22 +141,32 @@ class Selection:
         if not path.is_file():
             raise SelectionError(f"{path}: no such file; `session.compile(query).save(path)` writes one")
         try:
-            schema = pa.ipc.open_file(pa.memory_map(str(path))).schema
-            header = json.loads((schema.metadata or {})[_KEY])
+            mapped = pa.ipc.open_file(pa.memory_map(str(path)))
+            header = json.loads((mapped.schema.metadata or {})[_KEY])
+            version, sql = header["format"], header["sql"]
         except (pa.ArrowInvalid, KeyError, ValueError) as error:
             raise SelectionError(f"{path}: not a saved selection, or a damaged one; compile the query again") from error
-        if header["format"] != FORMAT:
+        except OSError as error:
+            raise SelectionError(f"{path}: cannot be read: {error}") from error
+        if version != FORMAT:
             raise SelectionError(
-                f"{path}: selection format {header['format']}; this version of cutlist reads {FORMAT}, "
-                f"so compile the query again: {header['sql']}"
+                f"{path}: selection format {version}; this version of cutlist reads {FORMAT}, "
+                f"so compile the query again: {sql}"
             )
-        return cls(header, path, None)
+        selection = cls(header, path, None)
+        selection._mapped = mapped  # the header's own file, whatever is saved under its name later
+        return selection
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Selection, (self._header, self._path, self._table if self._path is None else None)
 
-    def save(self, path: str | Path) -> Selection:
-        """Write the selection to a file, atomically, and return it memory-mapped from there."""
+    def save(self, path: str | Path, *, replace: bool = True) -> Selection:
+        """Write the selection to a file, atomically, and return it memory-mapped from there.
+
+        Args:
+            path: Its folder is made if it is not there.
+            replace: Whether to replace a file that is there; otherwise that one stays, and is returned.
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         batches = self._batches
@@ -168,11 +178,14 @@ class Selection:
                         writer.write_batch(batch.replace_schema_metadata(schema.metadata))
                 file.flush()
                 os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
+                os.fchmod(file.fileno(), 0o644)  # a temporary file is its owner's alone
+                if replace:
+                    Path(file.name).replace(path)
+                else:
+                    _publish(Path(file.name), path)
+            finally:
                 Path(file.name).unlink(missing_ok=True)
-                raise
-        return Selection(self._header, path, None)
+        return Selection.load(path)
 
     @property
     def path(self) -> Path | None:
@@ -219,7 +232,7 @@ class Selection:
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
-        """The media columns that the samples refer to, with the versions that they are pinned to."""
+        """What `source` in a media reference numbers: the media columns of the query's tables, with their versions."""
         return tuple(Source(**each) for each in self._header["sources"])
 
     def __repr__(self) -> str:
@@ -297,6 +310,16 @@ class _LazyBatches(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
+
+
+def _publish(written: Path, path: Path) -> None:
+    """Give a written file its name, unless another has that name already."""
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links: the last one wins, and both are whole
+        written.replace(path)
 
 
 def _null_count(column: pa.ChunkedArray) -> int:

@@ -7,6 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,13 @@ import numpy as np
 
 from cutlist.catalog import Snapshot
 from cutlist.engine import DUCKDB_VERSION, Databases, Engine, quoted
-from cutlist.errors import QueryError, SelectionError, listing, suggest
+from cutlist.errors import QueryError, SelectionError, SettingsError, listing, suggest
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.media import contact_sheet
 from cutlist.metadata import Metadata
 from cutlist.reader import Reader
 from cutlist.selection import FORMAT, Selection, Source
-from cutlist.settings import Settings
+from cutlist.settings import Settings, read_settings
 from cutlist.store import Store, Table
 from cutlist.views import View, load_views
 from cutlist.watch import watched
@@ -56,14 +57,12 @@ def connect(
         ...     session.sql("SELECT 6 * 7 AS answer").fetchall()
         [(42,)]
     """
-    settings = settings or Settings()
-    root = settings.root if root is None else os.fspath(root)
-    store = Store(root=root.rstrip("/") or root, storage_options=storage_options)
+    settings = settings or read_settings()
+    store = Store.at(settings.root if root is None else root, storage_options=storage_options)
     if create and store.is_local:
-        Path(root).mkdir(parents=True, exist_ok=True)
-    given = "views" in settings.model_fields_set if views is None else os.fspath(views) != "sql"
-    folder = settings.views if views is None else os.fspath(views)
-    return Session(store, load_views(folder, required=given), settings)
+        Path(store.root).mkdir(parents=True, exist_ok=True)
+    given = views is not None or "views" in settings.model_fields_set
+    return Session(store, load_views(settings.views if views is None else views, required=given), settings)
 
 
 class Session:
@@ -122,7 +121,8 @@ class Session:
     def sql(self, query: str) -> Any:
         """Run any DuckDB SQL over the tables and views.
 
-        A media column is a media reference, and `_rowid` a column of every table that is there when it is named.
+        A media column is a media reference, and `_rowid` a column of every table that is there when it is named. Each
+        call has a DuckDB connection of its own: tables that are made stay, SET and TEMP do not.
 
         Returns:
             A lazy `duckdb.DuckDBPyRelation` (`.fetchall()`, `.pl()`, `.to_arrow_table()`, `.show()`), or None for a
@@ -148,7 +148,7 @@ class Session:
             try:
                 return Selection.load(path)
             except SelectionError:  # an older format or a damaged file: compiled again below
-                pass
+                path.unlink(missing_ok=True)
         selection = watched(
             lambda: self._engine.compile(statement), interrupt=self.interrupt, fraction=self.progress, title="compile"
         )
@@ -158,10 +158,14 @@ class Session:
                 f"{', '.join(f'{name}@{version}' for name, version in selection.tables.items()) or 'no table'}"
             )
         try:
-            return selection.save(path)
+            return selection.save(path, replace=False)
         except OSError as error:
             warnings.warn(f"the selection is not saved: {error}", stacklevel=2)
             return selection
+
+    def reading(self, query: str) -> AbstractContextManager[None]:
+        """Return a context in which the errors of reading `sql(query)`, which runs only then, are QueryErrors."""
+        return self._engine.reading(query)
 
     def ingest(
         self,
@@ -210,16 +214,27 @@ class Session:
             How many samples were drawn.
 
         Raises:
+            SettingsError: if the file is no picture's, or its folder is not there.
             SelectionError: if the query has no media column, or no rows.
             MediaError: if a sample cannot be decoded.
         """
+        target = Path(path)
+        if target.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+            raise SettingsError(f"{target}: expected a picture file: .png, .jpg or .webp")
+        if not target.parent.is_dir():
+            raise SettingsError(f"{target}: there is no folder {target.parent}")
         selection = self.compile(query)
         media = [each.name for each in selection.columns if each.media]
         if not media:
             raise SelectionError(
                 f"a sheet needs a media column; the query has: {listing(each.name for each in selection.columns)}"
             )
-        reader = Reader(selection, self.store, num_threads=self.settings.num_threads)
+        reader = Reader(
+            selection,
+            self.store,
+            num_threads=self.settings.num_threads,
+            prefetch_bytes=self.settings.prefetch_bytes,
+        )
         count = min(num_samples, selection.num_samples)
         tiles, captions = [], []
         for rows in reader.read(np.array_split(np.arange(count), -(-count // 8))):

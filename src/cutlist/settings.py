@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import os
+import tomllib
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     PyprojectTomlConfigSettingsSource,
     SettingsConfigDict,
 )
+
+from cutlist.errors import SettingsError, listing
+
+
+def read_settings() -> Settings:
+    """Return the settings of the environment and pyproject.toml.
+
+    Raises:
+        SettingsError: if one has a value that it cannot have, or pyproject.toml cannot be read; names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise SettingsError(
+            f"setting {name} (CUTLIST_{name.upper()}, or [tool.cutlist] in pyproject.toml): "
+            f"{first['msg']}, not {first['input']!r}; settings are: {listing(Settings.model_fields)}"
+        ) from error
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise SettingsError(f"pyproject.toml: {error}") from error
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use: those that it is bound to, shared by the ranks of this machine."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    ranks = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return max(bound // max(int(ranks), 1), 1) if ranks.isdecimal() else bound
 
 
 class Settings(BaseSettings):
@@ -29,7 +59,7 @@ class Settings(BaseSettings):
     views: str = Field(default="sql", description="folder of the views, one SELECT in each .sql file")
     num_threads: int | None = Field(default=None, ge=1, description="threads that decode; None is one for each core")
     prefetch_bytes: int = Field(
-        default=512 * 2**20, ge=2**20, description="upper bound on the media bytes that are read ahead"
+        default=512 * 2**20, ge=2**20, description="media bytes held ahead of training, encoded and again decoded"
     )
     cache_dir: Path = Field(
         default=Path("~/.cache/cutlist"), description="local folder for selections of roots that are not local"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -244,6 +245,13 @@ class Store:
     root: str
     storage_options: Mapping[str, str] | None = field(default=None, repr=False)
 
+    @classmethod
+    def at(cls, root: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None) -> Store:
+        """Return the store of a folder or URI; a folder is kept by its absolute path, so that chdir does no harm."""
+        text = os.fspath(root)
+        local = "://" not in text
+        return cls(root=str(Path(text).absolute()) if local else text.rstrip("/"), storage_options=storage_options)
+
     @property
     def is_local(self) -> bool:
         """Whether the root is a folder on this machine."""
@@ -316,6 +324,7 @@ class Store:
 
         Raises:
             SettingsError: if a column has another type in the table.
+            CatalogError: if the rows cannot be written; none is.
         """
         there = self.find(name)
         if there is not None:
@@ -329,15 +338,20 @@ class Store:
             for each in rows.schema:
                 if each.name not in has:
                     there.dataset.add_columns(each)
-        lance.write_dataset(
-            rows,
-            self.uri(name),
-            mode="create" if there is None else "append",
-            storage_options=dict(self.storage_options or {}) or None,
-            enable_stable_row_ids=True,
-            external_blob_mode="ingest",
-            commit_message=message,
-        )
+        try:
+            lance.write_dataset(
+                rows,
+                self.uri(name),
+                mode="create" if there is None else "append",
+                storage_options=dict(self.storage_options or {}) or None,
+                enable_stable_row_ids=True,
+                external_blob_mode="ingest",
+                commit_message=message,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            if there is None and self.find(name) is not None:  # made by another process meanwhile
+                return self.append(name, rows, message=message)
+            raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {_first_line(error)}") from error
         return self.open(name)
 
     def record_failures(self, failures: Iterable[Mapping[str, Any]]) -> int:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutlist.compiler import Statement, table_names, view_order
-from cutlist.errors import CatalogError
+from cutlist.errors import CatalogError, QueryError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A view: its name, the file it stands in, and the file's text."""
+    """A view: its name, the file it stands in, and the file's text, or the reason why there is none."""
 
     name: str
     path: str
     text: str
+    problem: str | None = None
 
     @property
     def description(self) -> str:
@@ -29,7 +31,7 @@ class View:
         return " ".join(line for line in lines if line)
 
 
-def load_views(folder: str | Path, *, required: bool = True) -> dict[str, View]:
+def load_views(folder: str | os.PathLike[str], *, required: bool = True) -> dict[str, View]:
     """Return the views of a folder by name. `clips/short.sql` is the view `"clips/short"`. Nothing is parsed yet.
 
     Args:
@@ -51,7 +53,10 @@ def load_views(folder: str | Path, *, required: bool = True) -> dict[str, View]:
         if name.lower() in lower:
             raise CatalogError(f"{file}: its name differs only in case from {lower[name.lower()]}; rename one")
         lower[name.lower()] = str(file)
-        views[name] = View(name=name, path=str(file), text=file.read_text(encoding="utf-8"))
+        try:
+            views[name] = View(name=name, path=str(file), text=file.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:  # told when the view is used
+            views[name] = View(name=name, path=str(file), text="", problem=f"{file}: cannot be read as UTF-8: {error}")
     return views
 
 
@@ -74,6 +79,8 @@ def needed_views(
         for table in table_names(each):
             view = find(table.name)
             named.add(table.name)
+            if view is not None and view.problem is not None:
+                raise QueryError(view.problem)
             if view is not None:
                 parsed.setdefault(view.name, parse(view.text, view.path))
                 yield view.name

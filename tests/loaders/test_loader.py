@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 
 import cutlist
@@ -376,6 +377,60 @@ def test_what_is_not_one_row_is_refused(made: Made, processor: Any, message: str
         list(loader(made, CLIPS.replace("width FROM", "ascii(id) AS width FROM"), processors=[processor]))
 
 
+def scaled(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "width": row["width"] * 0.5}
+
+
+def texted(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "width": "wide"}
+
+
+def emptied(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "width": None}
+
+
+def later_odd(row: dict[str, Any]) -> dict[str, Any]:
+    later_odd_seen.append(1)
+    return {**row, "extra": 1 if len(later_odd_seen) <= 6 else None}
+
+
+later_odd_seen: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("processor", "message"),
+    [
+        (
+            scaled,
+            r"column width: a processor gave \d+\.\d, a float, where this column is int64; put it under",
+        ),
+        (texted, r"column width: a processor gave 'wide', a str, where this column is int64"),
+        (emptied, r"column width: a processor gave None, a NoneType, where this column is int64"),
+        (later_odd, r"column extra: a processor gave None, a NoneType, where this column is int64"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_and_not_bent(made: Made, processor: Any, message: str) -> None:
+    later_odd_seen.clear()
+    with pytest.raises(SelectionError, match=message):
+        list(loader(made, "SELECT id, width FROM my_videos ORDER BY id", processors=[processor], num_threads=1))
+
+
+def test_tensors_inside_structs_and_maps_move_with_the_batch(made: Made) -> None:
+    query = "SELECT {'p': image.resize(8, 8), 'n': 1} AS s, map {'k': image.resize(4, 4)} AS m FROM my_images"
+    batch = next(iter(loader(made, query))).to("meta")
+    assert batch["s"][0]["p"].device.type == "meta"
+    assert batch["m"][0][0][1].device.type == "meta"
+    assert batch["s"][0]["n"] == 1
+
+
+def test_doubles_keep_their_digits(tmp_path: Path) -> None:
+    batch = next(
+        iter(Loader("SELECT 0.1::DOUBLE AS d, [0.1, 0.2]::DECIMAL(4, 2)[2] AS a", root=tmp_path, batch_size=1))
+    )
+    assert batch["d"].tolist() == [0.1]
+    assert batch["a"].tolist() == [[0.1, 0.2]]
+
+
 def test_an_error_in_a_processor_reaches_the_loop(made: Made) -> None:
     with pytest.raises(RuntimeError, match="no idea") as caught:
         list(loader(made, processors=[broken]))
@@ -477,6 +532,29 @@ def test_a_table_made_anew_under_its_name_is_not_taken_for_the_old_one(made: Mad
         assert session.compile("SELECT id FROM my_images").num_samples == 1
     with pytest.raises(cutlist.CutlistError, match=r"table my_images in .* was made anew since the selection was comp"):
         next(iter(Loader(old, batch_size=4)))
+
+
+def test_a_row_whose_bytes_cannot_be_read_is_named_when_its_turn_comes(made: Made, tmp_path: Path) -> None:
+    """The bytes of the largest pictures are cut short in the store; the steps before them are good."""
+    with cutlist.connect(tmp_path / "data", create=True) as session:
+        for seed in range(3):
+            pixels = np.random.default_rng(seed).integers(0, 255, (400, 400, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"{seed}.png")
+            session.ingest(tmp_path / f"{seed}.png", table="noise")
+    blobs = sorted((tmp_path / "data").rglob("*.blob"), key=lambda path: path.stat().st_mtime)
+    assert len(blobs) == 3
+    blobs[2].write_bytes(blobs[2].read_bytes()[:1000])
+    each = Loader("SELECT path, image FROM noise ORDER BY path", root=tmp_path / "data", batch_size=1, shuffle=None)
+    batches = iter(each)
+    assert [next(batches)["path"], next(batches)["path"]] == [["0.png"], ["1.png"]]
+    with pytest.raises(MediaError, match=r"noise@3, row id 2, column image \(as image\): "):
+        next(batches)
+
+
+def test_a_selection_without_its_root_says_what_to_give(made: Made, tmp_path: Path) -> None:
+    selection = loader(made).selection.save(tmp_path / "mine.arrow")
+    with pytest.raises(cutlist.CutlistError, match=r'no table my_videos in .*; give the loader the root .*root="…"'):
+        Loader(selection, root=tmp_path, batch_size=4)
 
 
 def test_a_version_that_is_gone_is_named(made: Made, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cutlist.compiler.graph import view_order
 from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
 from cutlist.compiler.rowid import ROWID_SUFFIX, expose_rowid
-from cutlist.compiler.text import Statement, parse
+from cutlist.compiler.text import Statement, locate, parse
 
 __all__ = [
     "ROWID_SUFFIX",
@@ -24,6 +24,7 @@ __all__ = [
     "canonical",
     "expose_rowid",
     "has_order",
+    "locate",
     "parse",
     "table_names",
     "total_order",

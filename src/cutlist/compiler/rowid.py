@@ -46,7 +46,8 @@ def expose_rowid(statement: Statement, is_table: Callable[[str], bool]) -> tuple
         place = span(table.this)
         assert place is not None
         alias = "" if table.args.get("alias") else f" AS {statement.text[slice(*place)]}"
-        edits.append((*place, f'"{table.name}{ROWID_SUFFIX}"{alias}'))
+        name = table.name.replace('"', '""')
+        edits.append((*place, f'"{name}{ROWID_SUFFIX}"{alias}'))
         select = table.find_ancestor(exp.Select)
         if select is not None:
             selects[id(select)] = select
