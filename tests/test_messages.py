@@ -112,9 +112,11 @@ def test_no_root(tmp_path: Path) -> None:
             session.compile("FROM videos")
 
 
-def test_no_table_of_that_name(session: Session) -> None:
-    with pytest.raises(CatalogError, match=r'no table "vidoes" in .*; did you mean "videos"\? It has: captions, '):
-        session._engine.snapshot.table("vidoes")
+def test_a_closed_session_says_so(tmp_path: Path) -> None:
+    session = connect(tmp_path)
+    session.close()
+    with pytest.raises(CatalogError, match="the session is closed; connect again"):
+        session.sql("SELECT 1")
 
 
 def test_a_version_that_is_gone(tmp_path: Path) -> None:

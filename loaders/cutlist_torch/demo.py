@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from torch import nn
 
 import cutlist
-from cutlist.errors import CutlistError, SelectionError
+from cutlist.errors import CutlistError
 from cutlist.media import contact_sheet
 from cutlist.media.synthetic import render_media
 from cutlist_torch.loader import Loader
@@ -26,7 +27,7 @@ SEED_QUERY = "SELECT COUNT(1) AS num_hd FROM my_videos WHERE height * width >= 1
 NUM_STEPS = 100
 BATCH_SIZE = 8
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 class NextFrame(nn.Module):
@@ -125,7 +126,7 @@ def main(
         for name, view in session.views.items():
             try:
                 console.print(f"[green]{name}[/green]: {view.description}\n  {session.compile(name)}")
-            except SelectionError as error:  # one's own media may have none that a view asks for
+            except CutlistError as error:  # one's own media may have none that a view asks for
                 console.print(f"[green]{name}[/green]: {view.description}\n  [yellow]{error}[/yellow]")
 
         step_title(f"train: {num_steps} steps of batches of {BATCH_SIZE} from the view clips")
@@ -137,7 +138,9 @@ def main(
     contact_sheet([clip.numpy() for clip in batch["frames"]], batch["path"]).save(sheet)
     step_title("look")
     console.print(f"the last batch is drawn in {sheet}")
-    console.print(f'next: cutlist sql "SELECT path, width, height, fps FROM hd LIMIT 5" --root {root}')
+    command = Path(sys.executable).parent / "cutlist"
+    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else "cutlist"
+    console.print(f'next: {shown} sql "SELECT path, width, height, fps FROM hd LIMIT 5" --root {root}')
 
 
 def run() -> None:

@@ -5,12 +5,25 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from cutlist.errors import CatalogError, listing, suggest
+from cutlist.errors import CatalogError
 
 if TYPE_CHECKING:
     from cutlist.store import Store, Table
+
+
+V = TypeVar("V")
+
+
+def fold_case(named: Mapping[str, V], name: str) -> V | None:
+    """Return what has a name, or else what has it but for case, as SQL finds names; None if nothing has.
+
+    Examples:
+        >>> fold_case({"videos": 1, "Films": 2}, "films")
+        2
+    """
+    return named.get(name) or next((value for each, value in named.items() if each.lower() == name.lower()), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +56,4 @@ class Snapshot:
 
     def find(self, name: str) -> Table | None:
         """Return the table of that name, or None."""
-        exact = self.tables.get(name)
-        if exact is not None:
-            return exact
-        return next((table for each, table in self.tables.items() if each.lower() == name.lower()), None)
-
-    def table(self, name: str) -> Table:
-        """Return the table of that name.
-
-        Raises:
-            CatalogError: if there is none; names the nearest.
-        """
-        table = self.find(name)
-        if table is None:
-            raise CatalogError(
-                f'no table "{name}" in {self.store.root}{suggest(name, self.tables)} It has: {listing(self.tables)}.'
-            )
-        return table
+        return fold_case(self.tables, name)

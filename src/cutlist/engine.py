@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from cutlist.catalog import fold_case
 from cutlist.compiler import (
     ROWID_SUFFIX,
     Statement,
@@ -30,7 +31,7 @@ from cutlist.compiler import (
     table_names,
     total_order,
 )
-from cutlist.errors import CutlistError, QueryError, listing, suggest
+from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.media.reference import FIELD_NAMES, FIELDS
 from cutlist.packing import Packer, is_media, is_sorted
 from cutlist.placing import message, unknown_column, unknown_table
@@ -83,6 +84,8 @@ def quoted(name: str) -> str:
 class Databases:
     """The two DuckDB instances, each started when first used."""
 
+    _closed = False
+
     @cached_property
     def adhoc(self) -> duckdb.DuckDBPyConnection:
         """For ad-hoc SQL: what a user makes in it stays until it is closed."""
@@ -94,7 +97,13 @@ class Databases:
         return _connect(sandbox=True)
 
     def cursor(self, *, compiling: bool) -> duckdb.DuckDBPyConnection:
-        """Return a cursor of one of the two, known to `interrupt` while it lives."""
+        """Return a cursor of one of the two, known to `interrupt` while it lives.
+
+        Raises:
+            CatalogError: after `close`.
+        """
+        if self._closed:
+            raise CatalogError("the session is closed; connect again")
         cursor = (self.compiling if compiling else self.adhoc).cursor()
         self._cursors.add(cursor)
         return cursor
@@ -118,7 +127,8 @@ class Databases:
         return most
 
     def close(self) -> None:
-        """Close those that were started."""
+        """Close those that were started; no other is started after."""
+        self._closed = True
         for name in ("adhoc", "compiling"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
@@ -141,7 +151,7 @@ class Engine:
         """Return the view of that name, unless a table has it too; names ignore case."""
         if self.snapshot.find(name) is not None:
             return None
-        return self.views.get(name) or next((v for each, v in self.views.items() if each.lower() == name.lower()), None)
+        return fold_case(self.views, name)
 
     def parse(self, text: str, place: str = "query") -> Statement:
         """Return the one query that a text holds.

@@ -145,11 +145,6 @@ class Table:
         return str(fragments[0].metadata.files[0].path) if fragments else ""
 
     @property
-    def num_rows(self) -> int:
-        """Rows at this version."""
-        return int(self.dataset.count_rows())
-
-    @property
     def media_columns(self) -> dict[str, str | None]:
         """Name of each Blob v2 column → its kind: `video`, `image`, `audio`, or None where nothing says."""
         kinds: dict[str, str | None] = {}
