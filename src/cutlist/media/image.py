@@ -33,6 +33,8 @@ else:
 
 # Pillow warns from half its limit on; here sizes up to MAX_PIXELS are good and larger ones are errors.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# What is odd in a file but can be decoded ("Invalid APNG, will use default PNG image") would be said once a file.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _ALLOWED = (
     *("AVIF", "BMP", "CUR", "DDS", "DIB", "GIF", "HEIF", "ICNS", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI"),
