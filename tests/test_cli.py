@@ -152,13 +152,22 @@ def test_the_root_comes_from_the_environment_and_the_option_wins(made: Made, mon
 
 def test_ctrl_c_stops_a_running_query(made: Made) -> None:
     query = "SELECT sum(sin(a.range) * cos(b.range)) FROM range(10000000) a, range(100000) b"
-    code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cutlist.cli import main; main()"
-    )
+    code = """if True:
+        import signal
+        from cutlist.cli import main
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("ready", flush=True)
+        main()
+    """
     running = subprocess.Popen(
-        [sys.executable, "-c", code, "sql", query, *places(made)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, "sql", query, *places(made)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    time.sleep(4)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+    time.sleep(3)  # the query runs for hours
     assert running.poll() is None
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
