@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -164,6 +165,24 @@ with cutlist.connect({str(made.root)!r}) as session:
     assert said[0][0] == said[1][0]
     left = [path for path in (made.root / "_selections").iterdir() if path.suffix != ".arrow"]
     assert left == []
+
+
+def test_clean_up_keeps_what_a_saved_selection_needs(tmp_path: Path) -> None:
+    """Four versions: the second is compiled over, the fourth is the latest; ad-hoc SQL pins nothing."""
+    with cutlist.connect(tmp_path) as session:
+        for number in range(4):
+            session.store.append("t", pa.table({"i": [number]}), message="a row")
+            session.refresh()
+            if number == 1:
+                session.compile("SELECT i FROM t")
+                session.compile("SELECT i + 1 AS j FROM t")
+            session.sql("SELECT i FROM t").fetchall()
+        dataset = session.tables["t"].dataset
+        assert {name: tag["version"] for name, tag in dataset.tags.list().items()} == {"cutlist-v2": 2}
+        dataset.cleanup_old_versions(older_than=timedelta(0), error_if_tagged_old_versions=False)
+        assert session.store.open("t", 2).dataset.to_table()["i"].to_pylist() == [0, 1]
+        with pytest.raises(cutlist.CutlistError, match="version 3 of table t no longer exists"):
+            session.store.open("t", 3)
 
 
 def test_a_root_that_cannot_be_written_warns_and_goes_on(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

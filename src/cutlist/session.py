@@ -16,7 +16,7 @@ import numpy as np
 
 from cutlist.catalog import Snapshot
 from cutlist.engine import DUCKDB_VERSION, Databases, Engine, quoted
-from cutlist.errors import QueryError, SelectionError, SettingsError, listing, suggest
+from cutlist.errors import CatalogError, QueryError, SelectionError, SettingsError, listing, suggest
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.media import contact_sheet
 from cutlist.metadata import Metadata
@@ -136,7 +136,8 @@ class Session:
     def compile(self, query: str) -> Selection:
         """Return the training set that a query, or a view by its name, stands for.
 
-        The selection is saved under the root and found again for the same query, views and table versions.
+        The selection is saved under the root and found again for the same query, views and table versions, which are
+        tagged, so that no clean-up deletes what it needs.
 
         Raises:
             QueryError: if it is not one SELECT that DuckDB accepts over the tables and views.
@@ -158,8 +159,10 @@ class Session:
                 f"{', '.join(f'{name}@{version}' for name, version in selection.tables.items()) or 'no table'}"
             )
         try:
+            for name in selection.tables:
+                self.tables[name].pin()
             return selection.save(path, replace=False)
-        except OSError as error:
+        except (OSError, CatalogError) as error:
             warnings.warn(f"the selection is not saved: {error}", stacklevel=2)
             return selection
 

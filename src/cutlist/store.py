@@ -168,6 +168,20 @@ class Table:
         """Return the table as an Arrow dataset that DuckDB scans with projection and filter push-down."""
         return ScanTable(self.uri, self.version, self.storage_options, self.sql_columns)
 
+    def pin(self) -> None:
+        """Tag this version, `cutlist-v3`, so that Lance's clean-up keeps its data; one tag serves every selection.
+
+        Raises:
+            CatalogError: if the tag cannot be written.
+        """
+        try:
+            self.dataset.tags.create(f"cutlist-v{self.version}", self.version)
+        except (ValueError, OSError) as error:
+            if f"cutlist-v{self.version}" not in self.dataset.tags.list():
+                raise CatalogError(
+                    f"cannot tag version {self.version} of table {self.name}: {_first_line(error)}"
+                ) from error
+
     def read_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[bytes | None]:
         """Return the bytes of one media column for each row id, in order, in one coalesced read.
 
