@@ -112,6 +112,16 @@ def test_no_root(tmp_path: Path) -> None:
             session.compile("FROM videos")
 
 
+def test_a_view_that_is_not_utf8_is_told_when_it_is_used(tmp_path: Path) -> None:
+    (tmp_path / "latin.sql").write_bytes("SELECT 1 AS caf\u00e9".encode("latin-1"))
+    (tmp_path / "good.sql").write_text("SELECT 1 AS one")
+    with connect(tmp_path, views=tmp_path) as session:
+        assert session.compile("good").num_samples == 1
+        for query in ("latin", "FROM latin"):
+            with pytest.raises(QueryError, match=r"latin\.sql: cannot be read as UTF-8"):
+                session.compile(query)
+
+
 def test_a_closed_session_says_so(tmp_path: Path) -> None:
     session = connect(tmp_path)
     session.close()

@@ -216,7 +216,7 @@ class Engine:
             table = unknown_table(error)
             if table is not None:
                 place = locate("query", query, max(query.lower().find(table.lower()), 0))
-                raise QueryError(self._no_table(place, table)) from error
+                raise QueryError(self.no_table(place, table)) from error
             raise QueryError(message("query", query, error)) from error
 
     def bind(self, statement: Statement, *, strict: bool) -> Binding:
@@ -238,7 +238,7 @@ class Engine:
                 if table is not None:
                     tables[table.name] = table
                 elif (strict or each is not statement) and self.find_view(named.name) is None:
-                    raise QueryError(self._no_table(each.at(named.offset), named.name))
+                    raise QueryError(self.no_table(each.at(named.offset), named.name))
         texts = {name: expose_rowid(view, self._is_table) for name, view in views.items()}
         text, exposed = expose_rowid(statement, self._is_table)
         for _, more in texts.values():
@@ -267,10 +267,10 @@ class Engine:
             if column is not None:
                 raise QueryError(_no_column(statement, binding, column)) from error
             if table is not None:
-                raise QueryError(self._no_table(_place_of(statement, table), table)) from error
+                raise QueryError(self.no_table(_place_of(statement, table), table)) from error
             raise QueryError(message(statement.place, statement.text, error)) from error
 
-    def _no_table(self, place: str, name: str) -> str:
+    def no_table(self, place: str, name: str) -> str:
         """Return the message for a name that is neither table nor view: its place, the nearest name, and all names."""
         known = [*self.snapshot.tables, *self.views]
         if "adhoc" in self.databases.__dict__:  # tables that the user made in this session

@@ -47,7 +47,8 @@ WINDOW_ROWS = 512
 
 @dataclass(slots=True)
 class ReaderStats:
-    """What a reader has done. Bytes and calls count whole reads; `decode_seconds` is summed over threads;
+    """What a reader has done. Bytes and reads are those of media: a read is one call for many whole blobs, or one read
+    of a blob that is read in part. `decode_seconds`, which has the row processors in it, is summed over threads;
     `wait_seconds` is the time that the consumer of rows waited for them."""
 
     num_samples: int = 0
@@ -220,7 +221,7 @@ class Reader:
         sizes: dict[tuple[int, int], int] = {}
         rows, rows_wanted = 0, 1
         failure: Exception | None = None
-        while failure is None:
+        while True:
             try:
                 positions = next(steps, None)
                 if positions is None:
@@ -232,8 +233,8 @@ class Reader:
                 break
             if window and sum(sizes.values()) + sum(more.values()) > self._window_bytes:
                 yield self._read_window(window, sizes)
-                window, rows, more = [], 0, {**self._whole_sizes(planned, {})}
-                sizes = {}
+                window, sizes, rows = [], {}, 0
+                more = self._whole_sizes(planned, sizes)
             window.append(planned)
             sizes |= more
             rows += len(planned.rows)

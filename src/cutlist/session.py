@@ -16,7 +16,7 @@ import numpy as np
 
 from cutlist.catalog import Snapshot
 from cutlist.engine import DUCKDB_VERSION, Databases, Engine, quoted
-from cutlist.errors import CatalogError, QueryError, SelectionError, SettingsError, listing, suggest
+from cutlist.errors import CatalogError, QueryError, SelectionError, SettingsError, listing
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.media import contact_sheet
 from cutlist.metadata import Metadata
@@ -259,13 +259,15 @@ class Session:
         """
         name = query.strip()
         view = self._engine.find_view(name)
-        place, text = (view.path, view.text) if view is not None else ("query", query)
-        if view is None and re.fullmatch(r"\w+", name):
+        if view is not None and view.problem is not None:
+            raise QueryError(view.problem)
+        if view is not None:
+            return self._engine.parse(view.text, view.path)
+        if re.fullmatch(r"\w+", name):
             if self._engine.snapshot.find(name) is None:
-                known = {**self.tables, **self.views}
-                raise QueryError(f'no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.')
-            text = f"FROM {quoted(name)}"
-        return self._engine.parse(text, place)
+                raise QueryError(self._engine.no_table("query", name))
+            query = f"FROM {quoted(name)}"
+        return self._engine.parse(query)
 
     def _selection_path(self, statement: Statement) -> Path:
         """Return the file in which the selection of a statement is, or will be, saved."""
