@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from cutlist.engine.databases import bind_media_once
 from cutlist.media.reference import FIELD_NAMES, FIELDS
 from cutlist.store import Store, blob_array, blob_field
 
@@ -208,6 +209,7 @@ def oracle(views: Path | None = None) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(config={"python_enable_replacements": "false"})
     con.execute(f"CREATE TYPE media AS STRUCT({', '.join(f'{name} {kind}' for name, kind in FIELDS)})")
     con.execute(files("cutlist").joinpath("macros.sql").read_text(encoding="utf-8"))
+    bind_media_once(con)
     nulls = "".join(f", '{name}': NULL" for name in FIELD_NAMES[3:])
     for plain in TABLES:
         rows = pa.concat_tables(plain.parts).select(plain.columns)

@@ -131,7 +131,7 @@ def test_what_is_not_a_selection_is_refused(selection: Selection, tmp_path: Path
         schema = pa.schema([("x", pa.int64())], metadata={b"cutlist": json.dumps(header).encode()})
         with pa.ipc.new_file(file, schema):
             pass
-    with pytest.raises(SelectionError, match=r"old\.arrow: selection format 0; this version of cutlist reads 1, so co"):
+    with pytest.raises(SelectionError, match=r"old\.arrow: selection format 0; this version of cutlist reads 2, so co"):
         Selection.load(tmp_path / "old.arrow")
 
 

@@ -310,7 +310,7 @@ def _open(
             root = query.path.parent.parent
         store = Store.at(read_settings().root if root is None else root, storage_options=storage_options)
         store.check()
-        gone = next((name for name in query.tables if store.find(name) is None), None)
+        gone = next((each.name for each in query.tables if store.find(each.name) is None), None)
         if gone is not None:
             raise CatalogError(
                 f"no table {gone} in {store.root}, which the selection was compiled over; "

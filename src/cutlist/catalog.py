@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from cutlist.errors import CatalogError
@@ -32,6 +32,7 @@ class Snapshot:
 
     store: Store
     tables: Mapping[str, Table]
+    _others: dict[tuple[str, int | str], Table] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def take(cls, store: Store) -> Snapshot:
@@ -57,3 +58,16 @@ class Snapshot:
     def find(self, name: str) -> Table | None:
         """Return the table of that name, or None."""
         return fold_case(self.tables, name)
+
+    def at(self, name: str, version: int | str) -> Table | None:
+        """Return the table of that name at another version, by number or tag, or None if there is no such table.
+
+        Raises:
+            CatalogError: if there is no such version.
+        """
+        table = self.find(name)
+        if table is None or version == table.version:
+            return table
+        if (table.name, version) not in self._others:
+            self._others[table.name, version] = self.store.open(table.name, version)
+        return self._others[table.name, version]

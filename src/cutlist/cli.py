@@ -200,8 +200,8 @@ def compile_(query: Query, root: Root = None, views: Views = None) -> None:
         selection = session.compile(query)
     console = Console()
     console.print(f"{selection.num_samples:,} samples, fingerprint {selection.fingerprint}")
-    for name, version in selection.tables.items():
-        console.print(f"  from {name} at version {version}")
+    for each in selection.tables:
+        console.print(f"  from {each.name} at version {each.version}")
     for column in selection.columns:
         ops = "" if not column.ops else " " + ".".join(op.name for op in column.ops)
         nulls = f", {column.null_count:,} NULL" if column.null_count else ""

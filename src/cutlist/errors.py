@@ -10,6 +10,8 @@
     ├── IngestError        sources or metadata that cannot be ingested
     └── MediaError         bytes that cannot be decoded, or decode parameters that do not fit them
 
+    QueryWarning           a UserWarning: a query that is legal, and probably not what was meant
+
 Each can be built from one string, so that it survives the trip out of a worker process unchanged.
 """
 
@@ -33,6 +35,10 @@ class CatalogError(CutlistError):
 
 class QueryError(CutlistError):
     """SQL that cannot be parsed, bound, compiled or run."""
+
+
+class QueryWarning(UserWarning):
+    """A query that is legal, and probably not what was meant."""
 
 
 class SelectionError(CutlistError):

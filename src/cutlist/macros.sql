@@ -1,10 +1,10 @@
 -- The decode functions: macros over media references. Each returns the reference with one more operation recorded;
 -- nothing is decoded until a training step needs the sample. A NULL medium, or a NULL parameter, gives NULL.
 --
--- How they are written (DuckDB 2.0): the medium is bound once, by a lambda over a list of one, so that nesting costs
--- linear planning time; `struct_update(NULL, …)` would return a struct, so each body guards NULL. `ops` keeps the order
--- of application, four bits each (media/reference.py has the codes). An operation that was applied already shows in
--- its own fields, and a second one is refused; only clips compose.
+-- How they are written (DuckDB 2.0): `struct_update(NULL, …)` would return a struct, so each body guards NULL. A body
+-- repeats its medium `m`, which is the fastest for a few nested calls; beyond that, the engine binds `m` once (see
+-- engine/databases.py). `ops` keeps the order of application, four bits each (media/reference.py has the codes). An
+-- operation that was applied already shows in its own fields, and a second one is refused; only clips compose.
 
 CREATE MACRO media_push(m, code, call, again) AS CASE
     WHEN (m.ops & 15) = 8 THEN error(call || ' after raw(): raw bytes are not decoded, so nothing can follow; drop one of the two')
@@ -14,68 +14,88 @@ CREATE MACRO media_push(m, code, call, again) AS CASE
 -- clip(video, start_seconds, stop_seconds): the frames (or sound samples) with start_seconds <= t < stop_seconds.
 -- Seconds count from the start of its input, so a clip of a clip lies inside the first.
 CREATE MACRO clip(m media, start_seconds DOUBLE, stop_seconds DOUBLE) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL OR start_seconds IS NULL OR stop_seconds IS NULL THEN NULL
+    (CASE
+        WHEN m IS NULL OR start_seconds IS NULL OR stop_seconds IS NULL THEN NULL
         WHEN NOT isfinite(start_seconds) OR isnan(stop_seconds) OR start_seconds < 0 OR stop_seconds <= start_seconds
             THEN error(format('clip(…, {}, {}): expected 0 <= start_seconds < stop_seconds', start_seconds, stop_seconds))
-        WHEN r.start_seconds IS NULL THEN struct_update(r,
-            ops := media_push(r, 1, 'clip()', false), start_seconds := start_seconds, stop_seconds := stop_seconds)
-        WHEN r.fps IS NOT NULL OR r.num_frames IS NOT NULL
+        WHEN m.start_seconds IS NULL THEN struct_update(m,
+            ops := media_push(m, 1, 'clip()', false), start_seconds := start_seconds, stop_seconds := stop_seconds)
+        WHEN m.fps IS NOT NULL OR m.num_frames IS NOT NULL
             THEN error('clip() after at_fps() or frames() of a clip: clip first, then choose its frames')
-        WHEN r.start_seconds + start_seconds >= r.stop_seconds
-            THEN error(format('clip(…, {}, {}) starts after the end of the {} s clip that it is taken from', start_seconds, stop_seconds, r.stop_seconds - r.start_seconds))
-        ELSE struct_update(r,
-            start_seconds := r.start_seconds + start_seconds,
-            stop_seconds := least(r.stop_seconds, r.start_seconds + stop_seconds)) END)[1];
+        WHEN m.start_seconds + start_seconds >= m.stop_seconds
+            THEN error(format('clip(…, {}, {}) starts after the end of the {} s clip that it is taken from', start_seconds, stop_seconds, m.stop_seconds - m.start_seconds))
+        ELSE struct_update(m,
+            start_seconds := m.start_seconds + start_seconds,
+            stop_seconds := least(m.stop_seconds, m.start_seconds + stop_seconds)) END)::media;
 
 -- at_fps(video, fps): the frames shown at 0, 1/fps, 2/fps … seconds of its input.
 CREATE MACRO at_fps(m media, fps DOUBLE) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL OR fps IS NULL THEN NULL
+    (CASE
+        WHEN m IS NULL OR fps IS NULL THEN NULL
         WHEN NOT isfinite(fps) OR fps <= 0 THEN error(format('at_fps(…, {}): expected fps > 0', fps))
-        ELSE struct_update(r, ops := media_push(r, 2, 'at_fps()', r.fps IS NOT NULL), fps := fps) END)[1];
+        ELSE struct_update(m, ops := media_push(m, 2, 'at_fps()', m.fps IS NOT NULL), fps := fps) END)::media;
 
 -- frames(video, num_frames): that many frames, at the centres of as many equal parts of its input.
 CREATE MACRO frames(m media, num_frames BIGINT) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL OR num_frames IS NULL THEN NULL
+    (CASE
+        WHEN m IS NULL OR num_frames IS NULL THEN NULL
         WHEN num_frames < 1 THEN error(format('frames(…, {}): expected num_frames >= 1', num_frames))
-        ELSE struct_update(r, ops := media_push(r, 7, 'frames()', r.num_frames IS NOT NULL), num_frames := num_frames::INTEGER) END)[1];
+        ELSE struct_update(m, ops := media_push(m, 7, 'frames()', m.num_frames IS NOT NULL), num_frames := num_frames::INTEGER) END)::media;
 
 -- resize(media, width, height): to exactly that many pixels; the aspect ratio is not kept.
 CREATE MACRO resize(m media, width BIGINT, height BIGINT) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL OR width IS NULL OR height IS NULL THEN NULL
+    (CASE
+        WHEN m IS NULL OR width IS NULL OR height IS NULL THEN NULL
         WHEN width < 1 OR height < 1 THEN error(format('resize(…, {}, {}): expected width and height >= 1', width, height))
-        ELSE struct_update(r, ops := media_push(r, 3, 'resize()', r.width IS NOT NULL), width := width::INTEGER, height := height::INTEGER) END)[1];
+        ELSE struct_update(m, ops := media_push(m, 3, 'resize()', m.width IS NOT NULL), width := width::INTEGER, height := height::INTEGER) END)::media;
 
 -- resize_short(media, side): the shorter side becomes `side` pixels; the aspect ratio is kept.
 CREATE MACRO resize_short(m media, side BIGINT) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL OR side IS NULL THEN NULL
+    (CASE
+        WHEN m IS NULL OR side IS NULL THEN NULL
         WHEN side < 1 THEN error(format('resize_short(…, {}): expected side >= 1', side))
-        ELSE struct_update(r, ops := media_push(r, 4, 'resize_short()', r.side IS NOT NULL), side := side::INTEGER) END)[1];
+        ELSE struct_update(m, ops := media_push(m, 4, 'resize_short()', m.side IS NOT NULL), side := side::INTEGER) END)::media;
 
 -- crop(media, x, y, width, height): that rectangle, in pixels of its input, (0, 0) at the top left.
 CREATE MACRO crop(m media, x BIGINT, y BIGINT, width BIGINT, height BIGINT) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL OR x IS NULL OR y IS NULL OR width IS NULL OR height IS NULL THEN NULL
+    (CASE
+        WHEN m IS NULL OR x IS NULL OR y IS NULL OR width IS NULL OR height IS NULL THEN NULL
         WHEN x < 0 OR y < 0 OR width < 1 OR height < 1
             THEN error(format('crop(…, {}, {}, {}, {}): expected x, y >= 0 and width, height >= 1', x, y, width, height))
-        ELSE struct_update(r, ops := media_push(r, 5, 'crop()', r.crop_width IS NOT NULL),
-            crop_x := x::INTEGER, crop_y := y::INTEGER, crop_width := width::INTEGER, crop_height := height::INTEGER) END)[1];
+        ELSE struct_update(m, ops := media_push(m, 5, 'crop()', m.crop_width IS NOT NULL),
+            crop_x := x::INTEGER, crop_y := y::INTEGER, crop_width := width::INTEGER, crop_height := height::INTEGER) END)::media;
 
 -- center_crop(media, width, height): the rectangle of that many pixels in the middle of its input.
 CREATE MACRO center_crop(m media, width BIGINT, height BIGINT) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL OR width IS NULL OR height IS NULL THEN NULL
+    (CASE
+        WHEN m IS NULL OR width IS NULL OR height IS NULL THEN NULL
         WHEN width < 1 OR height < 1 THEN error(format('center_crop(…, {}, {}): expected width and height >= 1', width, height))
-        ELSE struct_update(r, ops := media_push(r, 6, 'center_crop()', r.center_width IS NOT NULL),
-            center_width := width::INTEGER, center_height := height::INTEGER) END)[1];
+        ELSE struct_update(m, ops := media_push(m, 6, 'center_crop()', m.center_width IS NOT NULL),
+            center_width := width::INTEGER, center_height := height::INTEGER) END)::media;
 
 -- raw(media): the stored bytes, not decoded.
 CREATE MACRO raw(m media) AS
-    list_transform([m], lambda r: CASE
-        WHEN r IS NULL THEN NULL
-        WHEN r.ops <> 0 THEN error('raw() after another operation: raw bytes are the stored ones; drop one of the two')
-        ELSE struct_update(r, ops := 8::UBIGINT) END)[1];
+    (CASE
+        WHEN m IS NULL THEN NULL
+        WHEN m.ops <> 0 THEN error('raw() after another operation: raw bytes are the stored ones; drop one of the two')
+        ELSE struct_update(m, ops := 8::UBIGINT) END)::media;
+
+-- split(key, name, fraction): whether a key belongs to the split of that name, which has that fraction of all keys.
+-- Decided by the key and the name alone, so the same for ever: for other rows, other tables, other versions. Splits of
+-- different names are independent, and may overlap; for disjoint ones: CASE WHEN split(id, 'test', 0.01) THEN 'test'
+-- WHEN split(id, 'val', 0.01) THEN 'val' ELSE 'train' END. A larger fraction has the keys of a smaller one, and more.
+-- A NULL key is in no split and in no rest: NULL.
+--
+-- How: the first 8 bytes of MD5(name || ':' || key as text), little-endian, their upper 53 bits as a share of 2^53.
+-- With two arguments it is DuckDB's own split(text, separator).
+CREATE MACRO split(key, name) AS string_split(key, name),
+    (key, name, fraction) AS
+    CASE WHEN NOT (fraction BETWEEN 0 AND 1)
+        THEN error(format('split(…, {}, {}): expected a fraction from 0 to 1', name, fraction))
+    ELSE (md5_number_upper(name || ':' || key::VARCHAR) >> 11)::DOUBLE < fraction::DOUBLE * 9007199254740992 END;
+
+-- sample(key, fraction): that fraction of all keys; the same ones for ever, and those of a smaller fraction among them.
+CREATE MACRO sample(key, fraction) AS
+    CASE WHEN NOT (fraction BETWEEN 0 AND 1)
+        THEN error(format('sample(…, {}): expected a fraction from 0 to 1', fraction))
+    ELSE split(key, 'sample', fraction) END;

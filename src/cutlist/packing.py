@@ -31,11 +31,26 @@ def has_media(kind: pa.DataType) -> bool:
     return is_media(kind) or any(has_media(kind.field(i).type) for i in range(kind.num_fields))
 
 
+_LATE = "cutlist row of source "
+
+
+def late_field(source: int) -> str:
+    """Return the name of the only field of a reference to a late value: it has the number of the source."""
+    return f"{_LATE}{source}"
+
+
+def late_source(kind: pa.DataType) -> int | None:
+    """Return the number of the source if an Arrow type is that of references to late values, else None."""
+    if not pa.types.is_struct(kind) or kind.num_fields != 1 or not kind.field(0).name.startswith(_LATE):
+        return None
+    return int(kind.field(0).name.removeprefix(_LATE))
+
+
 class Packer:
     """Collects batches of a query's result with the constant fields of its media columns taken out."""
 
     def __init__(self, schema: pa.Schema):
-        self._schema = pa.schema([each.with_type(_plain(each.type)) for each in schema])
+        self._schema = pa.schema([each.with_type(_stored(each.type)) for each in schema])
         self._media = {each.name: dict.fromkeys(FIELD_NAMES, _UNSEEN) for each in schema if is_media(each.type)}
         self._batches: list[dict[str, Any]] = []
 
@@ -48,6 +63,8 @@ class Packer:
             plain = self._schema.field(name).type
             if name in self._media:
                 packed[name] = self._pack(name, column)
+            elif late_source(column.type) is not None:
+                packed[name] = pc.struct_field(column, 0)
             elif pa.types.is_floating(plain):
                 packed[name] = pc.add(column, pa.scalar(0.0, plain))  # -0.0 becomes 0.0: SQL holds them equal
             else:
@@ -106,6 +123,11 @@ class Packer:
                 one = pa.repeat(pa.scalar(None if one is _UNSEEN else one, type=kind), len(valid))
             arrays.append(one)
         return pa.StructArray.from_arrays(arrays, names=names, mask=pc.invert(valid))
+
+
+def _stored(kind: pa.DataType) -> pa.DataType:
+    """Return the type in which a column is packed: row ids for a late one."""
+    return pa.uint64() if late_source(kind) is not None else _plain(kind)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

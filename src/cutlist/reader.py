@@ -117,16 +117,16 @@ class Reader:
         # Four windows live at a time: being read, waiting, being decoded, and decoded but not yet asked for.
         self._window_bytes = max(prefetch_bytes // 4, 1)
         self._step_bytes = 0  # of the largest step so far, decoded
-        self._tables: dict[str, Table] = {}
+        self._tables: dict[tuple[str, int], Table] = {}
 
     def _table(self, source: int) -> tuple[Table, str]:
         """Return the table, at its pinned version, and the column that a reference's `source` numbers."""
         each = self.selection.sources[source]
-        if each.table not in self._tables:
-            self._tables[each.table] = self._store.pinned(
-                each.table, each.version, self.selection.identities[each.table]
-            )
-        return self._tables[each.table], each.column
+        key = (each.table, each.version)
+        if key not in self._tables:
+            pinned = {(table.name, table.version): table.identity for table in self.selection.tables}
+            self._tables[key] = self._store.pinned(*key, pinned[key])
+        return self._tables[key], each.column
 
     def read(self, steps: Iterable[NDArray[np.int64]]) -> Generator[list[Row], None, None]:
         """Yield the decoded rows of each step, in order.

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from cutlist.errors import SelectionError
 from cutlist.media.reference import OPS, Op, op_codes
-from cutlist.packing import MEDIA_TYPE, is_media, unpack
+from cutlist.packing import MEDIA_TYPE, is_media, late_source, unpack
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format; another is refused. A change is a SELECTION FORMAT BREAKING CHANGE in the changelog."""
 
 BATCH_ROWS = 65_536
@@ -37,7 +37,10 @@ _KEY = b"cutlist"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A media column of a table at a version: what `source` of a media reference numbers."""
+    """A column of a table at a version: what `source` of a media reference numbers.
+
+    `kind` is `video`, `image`, `audio`, None for a medium of unknown kind, or `value` for a late column.
+    """
 
     table: str
     version: int
@@ -46,11 +49,24 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableVersion:
+    """A table at a version; `identity` tells it from another that was made later under its name."""
+
+    name: str
+    version: int
+    identity: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A column of a selection.
 
     `type` is DuckDB's. `null_count` counts NULLs over all samples, those inside an ARRAY too. For a media column (a
-    reference in each sample) `constants` has the fields that are the same in every sample.
+    reference in each sample) `constants` has the fields that are the same in every sample. `late` is the number of the
+    source of a column of which only row ids are stored, and whose values are read when a training step needs them.
     """
 
     name: str
@@ -58,6 +74,7 @@ class Column:
     media: bool
     null_count: int
     constants: Mapping[str, Any] = field(default_factory=dict)
+    late: int | None = None
 
     @property
     def ops(self) -> tuple[Op, ...] | None:
@@ -100,7 +117,7 @@ class Selection:
             constants: Per media column the constant fields.
             sources: What the media references' `source` numbers.
             types: DuckDB's type of each column.
-            about: More for the header: `sql`, `tables`, `ordered`.
+            about: More for the header: `sql`, `tables`, `ordered`, `views`, `warnings`.
         """
         columns = [
             Column(
@@ -109,6 +126,7 @@ class Selection:
                 media=is_media(each.type),
                 null_count=_null_count(table.column(each.name)),
                 constants=dict(constants.get(each.name, {})),
+                late=late_source(each.type),
             )
             for each, kind in zip(schema, types, strict=True)
         ]
@@ -122,7 +140,8 @@ class Selection:
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
         for batch in batches:
             digest.update(batch.serialize())
-        header = {**content, **about, "fingerprint": digest.hexdigest()[:32]}
+        tables = [asdict(each) for each in about.pop("tables", ())]
+        header = {**content, **about, "tables": tables, "fingerprint": digest.hexdigest()[:32]}
         return cls(header, None, pa.Table.from_batches(batches, schema=table.schema))
 
     @classmethod
@@ -215,15 +234,15 @@ class Selection:
         """Whether the query has an ORDER BY, whose order the samples keep."""
         return bool(self._header["ordered"])
 
-    @property
-    def tables(self) -> dict[str, int]:
-        """Each table that the query read → its pinned version."""
-        return {name: int(version) for name, (version, _) in self._header["tables"].items()}
+    @cached_property
+    def tables(self) -> tuple[TableVersion, ...]:
+        """The tables that the query read, at their pinned versions."""
+        return tuple(TableVersion(**each) for each in self._header["tables"])
 
     @property
-    def identities(self) -> dict[str, str]:
-        """Each table that the query read → what tells it from a later one of its name."""
-        return {name: str(identity) for name, (_, identity) in self._header["tables"].items()}
+    def warnings(self) -> tuple[str, ...]:
+        """What the checks had to say when it was compiled, each with its place in the query."""
+        return tuple(self._header["warnings"])
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -232,12 +251,12 @@ class Selection:
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
-        """What `source` in a media reference numbers: the media columns of the query's tables, with their versions."""
+        """What `source` in a media reference numbers: columns of the query's tables, with their versions."""
         return tuple(Source(**each) for each in self._header["sources"])
 
     def __repr__(self) -> str:
         names = ", ".join(f"{each.name}{' (media)' if each.media else ''}" for each in self.columns)
-        tables = ", ".join(f"{name}@{version}" for name, version in self.tables.items())
+        tables = ", ".join(map(str, self.tables))
         return f"Selection({self.num_samples:,} samples of {tables or 'no table'}: {names}; {self.fingerprint[:12]})"
 
     @cached_property
@@ -275,9 +294,13 @@ class Selection:
         back[order] = np.arange(len(order))
         return self._unpack(taken.take(pa.array(back)))
 
+    def packed(self) -> pa.Table:
+        """Return all samples as stored: memory-mapped where the selection is saved, without what is constant."""
+        return pa.Table.from_batches(list(self._batches), schema=self._schema)
+
     def to_arrow(self) -> pa.Table:
-        """Return all samples; a media column is a STRUCT with the fields of a media reference."""
-        return self._unpack(pa.Table.from_batches(list(self._batches), schema=self._schema))
+        """Return all samples; of media columns the references (a STRUCT), of late ones the row ids."""
+        return self._unpack(self.packed())
 
     def to_polars(self) -> pl.DataFrame:
         """Return all samples as a polars data frame."""

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutlist.catalog import Snapshot
-from cutlist.engine import DUCKDB_VERSION, Databases, Engine, quoted
-from cutlist.errors import CatalogError, QueryError, SelectionError, SettingsError, listing
+from cutlist.compiler import quoted
+from cutlist.engine import DUCKDB_VERSION, Databases, Engine
+from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, SettingsError, listing
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.media import contact_sheet
 from cutlist.metadata import Metadata
 from cutlist.reader import Reader
+from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source
 from cutlist.settings import Settings, read_settings
 from cutlist.store import Store, Table
@@ -72,7 +74,7 @@ class Session:
         self.store = store
         self.settings = settings
         self.views = dict(views)
-        self._engine = Engine(Snapshot.take(store), self.views, Databases())
+        self._engine = Engine(Snapshot.take(store), self.views, _saved(store, settings), Databases())
         lower = {name.lower() for name in self.tables}
         for name in sorted(each for each in self.views if each.lower() in lower):
             warnings.warn(
@@ -115,7 +117,7 @@ class Session:
 
     def refresh(self) -> Session:
         """Move on to the latest versions of the tables; return the session."""
-        self._engine = Engine(Snapshot.take(self.store), self.views, self._engine.databases)
+        self._engine = Engine(Snapshot.take(self.store), self.views, self.saved, self._engine.databases)
         return self
 
     def sql(self, query: str) -> Any:
@@ -140,30 +142,39 @@ class Session:
         tagged, so that no clean-up deletes what it needs.
 
         Raises:
-            QueryError: if it is not one SELECT that DuckDB accepts over the tables and views.
+            QueryError: if it is not one SELECT that DuckDB accepts over the tables and views, or one of which the rows
+                are not the same each time.
             SelectionError: if the result is empty.
+
+        Warns:
+            QueryWarning: for what is legal and probably not meant, with its place; also when it is found again.
         """
         statement = self.statement(query)
-        path = self._selection_path(statement)
-        if path.is_file():
-            try:
-                return Selection.load(path)
-            except SelectionError:  # an older format or a damaged file: compiled again below
-                path.unlink(missing_ok=True)
-        selection = watched(
-            lambda: self._engine.compile(statement), interrupt=self.interrupt, fraction=self.progress, title="compile"
-        )
+        plan = self._engine.plan(statement, strict=True)
+        key = hashlib.sha256(f"{FORMAT}\n{DUCKDB_VERSION}\n{self._engine.key(plan)}".encode()).hexdigest()[:24]
+        selection = self.saved.load(key)
+        if selection is None:
+            compiled = watched(
+                lambda: self._engine.compile(plan), interrupt=self.interrupt, fraction=self.progress, title="compile"
+            )
+            selection = self._save(compiled, statement.place, key)
+        for each in selection.warnings:
+            warnings.warn(each, QueryWarning, stacklevel=2)
+        return selection
+
+    def _save(self, selection: Selection, place: str, key: str) -> Selection:
+        """Save a selection and tag the versions that it needs; where that cannot be, warn and return it as it is."""
         if selection.num_samples == 0:
             raise SelectionError(
-                f"{statement.place}: the selection is empty: the query returns no rows over "
-                f"{', '.join(f'{name}@{version}' for name, version in selection.tables.items()) or 'no table'}"
+                f"{place}: the selection is empty: the query returns no rows over "
+                f"{', '.join(map(str, selection.tables)) or 'no table'}"
             )
         try:
-            for name in selection.tables:
-                self.tables[name].pin()
-            return selection.save(path, replace=False)
+            for each in selection.tables:
+                self._engine.table_at(each.name, each.version).pin()
+            return selection.save(self.saved.path(key), replace=False)
         except (OSError, CatalogError) as error:
-            warnings.warn(f"the selection is not saved: {error}", stacklevel=2)
+            warnings.warn(f"the selection is not saved: {error}", stacklevel=3)
             return selection
 
     def reading(self, query: str) -> AbstractContextManager[None]:
@@ -269,14 +280,17 @@ class Session:
             query = f"FROM {quoted(name)}"
         return self._engine.parse(query)
 
-    def _selection_path(self, statement: Statement) -> Path:
-        """Return the file in which the selection of a statement is, or will be, saved."""
-        key = f"{FORMAT}\n{DUCKDB_VERSION}\n{self._engine.canonical_key(statement)}"
-        name = hashlib.sha256(key.encode()).hexdigest()[:24] + ".arrow"
-        if self.store.is_local:
-            return Path(self.store.root) / "_selections" / name
-        root = hashlib.sha256(self.store.root.encode()).hexdigest()[:12]
-        return self.settings.cache_dir.expanduser() / "selections" / root / name
+    @property
+    def saved(self) -> Saved:
+        """The saved selections: under the root, or in the local cache if the root is not local."""
+        return self._engine.saved
+
+
+def _saved(store: Store, settings: Settings) -> Saved:
+    if store.is_local:
+        return Saved(folder=Path(store.root) / "_selections")
+    root = hashlib.sha256(store.root.encode()).hexdigest()[:12]
+    return Saved(folder=settings.cache_dir.expanduser() / "selections" / root)
 
 
 def _caption(values: Mapping[str, Any]) -> str:

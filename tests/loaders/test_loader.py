@@ -526,7 +526,7 @@ def test_a_table_made_anew_under_its_name_is_not_taken_for_the_old_one(made: Mad
         old = session.compile(query)
         shutil.rmtree(root / "my_images.lance")
         session.ingest(made.media / "videos" / "00000.mp4", table="my_images", kinds=("video",))
-        assert session.tables["my_images"].version == old.tables["my_images"]
+        assert session.tables["my_images"].version == old.tables[0].version
         new = session.compile("SELECT id, video FROM my_images")
         assert new.num_samples == 1
         assert session.compile("SELECT id FROM my_images").num_samples == 1

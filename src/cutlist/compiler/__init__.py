@@ -1,31 +1,68 @@
-"""The compiler: what a query names and how its text must be edited before DuckDB runs it. Pure; no DuckDB, no Lance.
+"""The compiler: what a query names, and how its text is edited before DuckDB runs it. Pure; no DuckDB, no Lance.
 
-DuckDB runs the user's own text. These functions analyse it, and edit it by source span only:
+DuckDB runs the user's own text. `RULES` are the analyses, in order, each a pure function in a file of its own; they edit
+by source span only:
 
-    parse        text → tree and tokens, errors with their place
-    table_names  the tables and views that a statement names
-    view_order   views in the order to define them; cycles
-    expose_rowid `_rowid` as a pseudo-column: there when named, never part of `*`
-    total_order  an ORDER BY without ties, so that the same rows come in the same order
-    canonical    text with white space, comments and keyword case removed, to recognise a query again
+    name_tables     every place that names a table, a view or a saved selection
+    travel_in_time  AT (VERSION => …)
+    expose_rowid    `_rowid` as a pseudo-column: there when named, never part of `*`
+
+and, for a query that is compiled, not just run:
+
+    check_query     what is refused, and what is warned about
+    defer_columns   wide columns that only the output uses are read by the loader
+    push_filters    conditions that Lance answers exactly and faster
+
+Beside them: `parse` (text → tree and tokens), `view_order`, `total_order` (an ORDER BY without ties), `canonical` (text
+without what does not change its meaning).
 """
 
+from cutlist.compiler.calls import calls_of
 from cutlist.compiler.canonical import canonical
+from cutlist.compiler.checks.volatile import VOLATILE
+from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
 from cutlist.compiler.graph import view_order
-from cutlist.compiler.names import TableName, table_names
+from cutlist.compiler.names import TableName, name_tables, table_names
 from cutlist.compiler.order import has_order, total_order
-from cutlist.compiler.rowid import ROWID_SUFFIX, expose_rowid
-from cutlist.compiler.text import Statement, locate, parse
+from cutlist.compiler.plan import Catalog, Plan, Rule, Scan
+from cutlist.compiler.rowid import expose_rowid
+from cutlist.compiler.text import Statement, locate, parse, quoted
+from cutlist.compiler.travel import travel_in_time
+
+NAMING: tuple[Rule, ...] = (name_tables, travel_in_time, expose_rowid)
+"""What every query needs before DuckDB can run it."""
+
+COMPILING: tuple[Rule, ...] = ()
+"""What comes on top for a query that is compiled."""
+
+
+def apply(rules: tuple[Rule, ...], plan: Plan, catalog: Catalog) -> Plan:
+    """Return the plan after some rules, in order."""
+    for rule in rules:
+        plan = rule(plan, catalog)
+    return plan
+
 
 __all__ = [
-    "ROWID_SUFFIX",
+    "COMPILING",
+    "NAMING",
+    "VOLATILE",
+    "Catalog",
+    "ColumnFacts",
+    "Plan",
+    "Remark",
+    "Rule",
+    "Scan",
     "Statement",
+    "TableFacts",
     "TableName",
+    "apply",
+    "calls_of",
     "canonical",
-    "expose_rowid",
     "has_order",
     "locate",
     "parse",
+    "quoted",
     "table_names",
     "total_order",
     "view_order",

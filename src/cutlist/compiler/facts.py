@@ -11,7 +11,7 @@ class ColumnFacts:
     """What is known of a column of a table.
 
     `type` is DuckDB's (`media` for media columns). `mean_bytes` is the average size of a value, 0.0 where it is small
-    or not known. `nullable` says whether there can be a NULL. `indexes` has the kinds of its scalar indexes, e.g. `BTREE`.
+    or not known. `nullable` says whether there can be a NULL. `indexes` has the kinds of its indexes, e.g. `BTREE`.
     """
 
     type: str
@@ -25,6 +25,7 @@ class TableFacts:
     """What is known of a table at a version: its columns as SQL sees them, by name, in order."""
 
     name: str
+    version: int = 0
     columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
 
     def find(self, name: str) -> ColumnFacts | None:

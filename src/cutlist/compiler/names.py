@@ -1,13 +1,18 @@
-"""The tables and views that a statement names."""
+"""The tables, views and saved selections that a statement names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from cutlist.compiler.plan import QUERY, Catalog, Plan, Scan, Use
 from cutlist.compiler.text import Statement, span
+from cutlist.errors import CatalogError, QueryError
+
+_SCHEMAS = frozenset({"main", "temp"})
+"""Schemas under which DuckDB itself would find a table of no other schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +26,7 @@ class TableName:
 def table_names(statement: Statement) -> tuple[TableName, ...]:
     """Return the tables and views that a statement names, in order of the text, each once; names ignore case.
 
-    CTEs, table functions, file names and qualified names (`information_schema.tables`) are left out.
+    CTEs, table functions, file names and names in other schemas (`information_schema.tables`) are left out.
 
     Examples:
         >>> from cutlist.compiler.text import parse
@@ -36,11 +41,73 @@ def table_names(statement: Statement) -> tuple[TableName, ...]:
     return tuple(sorted(found.values(), key=lambda each: each.offset))
 
 
+def name_tables(plan: Plan, catalog: Catalog) -> Plan:
+    """Find every place that names a table or a saved selection; take off a schema that is DuckDB's own (`main.videos`).
+
+    Raises:
+        QueryError: for a name that is neither table nor view (in the query itself only if the plan is strict, because
+            a session can have tables of its own); for a function that hides names.
+    """
+    uses = []
+    for name, statement in plan.statements.items():
+        for node in base_tables(statement.tree):
+            place = span(node.this)
+            if place is None or statement.text[place[0]] == "'":
+                continue
+            start = (span(node.args["db"]) or place)[0] if node.args.get("db") else place[0]
+            facts = catalog.table(node.name)
+            if facts is not None:
+                scan = Scan(table=facts.name)
+                uses.append(Use(statement=name, node=node, start=start, stop=place[1], scan=scan, facts=facts))
+            elif catalog.is_view(node.name):
+                plan = plan.edited(name, (start, place[0], "")) if start < place[0] else plan
+            elif plan.strict or name != QUERY:
+                raise QueryError(catalog.no_table(statement.at(place[0]), node.name))
+        uses += _selections(name, statement, catalog)
+        if plan.strict or name != QUERY:
+            _refuse_hidden(statement)
+    return replace(plan, uses=tuple(uses))
+
+
+def _selections(name: str, statement: Statement, catalog: Catalog) -> Iterator[Use]:
+    """Yield the places of `selection('ab12…')`."""
+    for node in statement.tree.find_all(exp.Table):
+        if not isinstance(node.this, exp.Anonymous) or node.this.name.lower() != "selection":
+            continue
+        place = span(node.this)
+        assert place is not None
+        literals = [each for each in node.this.expressions if isinstance(each, exp.Literal) and each.is_string]
+        if len(literals) != 1 or len(node.this.expressions) != 1:
+            raise QueryError(
+                f"{statement.at(place[0])}: selection(…) takes the start of a saved selection's fingerprint, as text: "
+                f"selection('ab12cd34'); `cutlist selections list` shows them"
+            )
+        try:
+            facts = catalog.selection(literals[0].this)
+        except CatalogError as error:
+            raise QueryError(f"{statement.at(place[0])}: {error}") from error
+        close = next(token for token in statement.tokens if token.start > place[0] and token.text == ")")
+        scan = Scan(table=facts.name, selection=True)
+        yield Use(statement=name, node=node, start=place[0], stop=close.end + 1, scan=scan, facts=facts)
+
+
+def _refuse_hidden(statement: Statement) -> None:
+    for call in statement.tree.find_all(exp.Anonymous):
+        if call.name.lower() in ("query", "query_table") and isinstance(call.parent, exp.Table):
+            raise QueryError(
+                f"{statement.at((span(call) or (0, 0))[0])}: {call.name}() hides which tables are read, so that their "
+                f"versions cannot be pinned; write FROM and the name"
+            )
+
+
 def base_tables(tree: exp.Expr) -> Iterator[exp.Table]:
     """Yield the table nodes that name neither a CTE nor a function nor an object of another schema."""
     for table in tree.find_all(exp.Table):
-        plain = isinstance(table.this, exp.Identifier) and not table.args.get("db")
-        if plain and table.name.lower() not in _visible_ctes(table):
+        if not isinstance(table.this, exp.Identifier) or table.args.get("catalog"):
+            continue
+        schema = table.args.get("db")
+        plain = schema is None and table.name.lower() not in _visible_ctes(table)
+        if plain or (schema is not None and schema.name.lower() in _SCHEMAS):
             yield table
 
 

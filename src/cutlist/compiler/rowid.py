@@ -1,73 +1,65 @@
 """`_rowid` as a pseudo-column: there when a query names it, never part of `*`.
 
-A table is known to DuckDB twice: under its name without row ids, and under its name + `ROWID_SUFFIX` with them. Where
-a query names `_rowid`, the table's name is replaced by the second, and each `*` of that SELECT excludes it again.
+Where a query names `_rowid`, the table is scanned with row ids, and each `*` of that SELECT excludes them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cutlist.compiler.names import base_tables
-from cutlist.compiler.text import Statement, span
+from cutlist.compiler.text import quoted, span
 from cutlist.errors import QueryError
 
+if TYPE_CHECKING:
+    from cutlist.compiler.plan import Catalog, Plan, Use
+    from cutlist.compiler.text import Statement
+
 ROWID = "_rowid"
-ROWID_SUFFIX = " with _rowid"
 
 
-def expose_rowid(statement: Statement, is_table: Callable[[str], bool]) -> tuple[str, frozenset[str]]:
-    """Return the text in which tables have row ids where `_rowid` is named, and the lower-case names of those tables.
-
-    Args:
-        is_table: Whether a name is a table's; views have no row ids.
+def expose_rowid(plan: Plan, catalog: Catalog) -> Plan:
+    """Scan tables with row ids where `_rowid` is named, and exclude it from each `*` there.
 
     Raises:
         QueryError: where the `*` of a NATURAL JOIN cannot leave `_rowid` out.
-
-    Examples:
-        >>> from cutlist.compiler.text import parse
-        >>> expose_rowid(parse("SELECT _rowid, * FROM t"), lambda name: True)[0]
-        'SELECT _rowid, * EXCLUDE ("t"._rowid) FROM "t with _rowid" AS t'
     """
-    if ROWID not in statement.text.lower():
-        return statement.text, frozenset()
-    base = {id(table) for table in base_tables(statement.tree) if is_table(table.name)}
-    exposed: dict[int, exp.Table] = {}
+    for name, statement in plan.statements.items():
+        if ROWID in statement.text.lower():
+            _refuse_using(statement)
+            plan = _exposed(plan, name, statement)
+    return plan
+
+
+def _exposed(plan: Plan, name: str, statement: Statement) -> Plan:
+    base = {id(use.node): use for use in plan.uses if use.statement == name and not use.scan.selection}
+    exposed: dict[int, Use] = {}
     for column in statement.tree.find_all(exp.Column):
         if column.name.lower() == ROWID:
-            for table in _tables_of(column, base):
-                exposed[id(table)] = table
-    selects: dict[int, exp.Select] = {}
-    edits: list[tuple[int, int, str]] = []
-    for table in exposed.values():
-        place = span(table.this)
-        assert place is not None
-        alias = "" if table.args.get("alias") else f" AS {statement.text[slice(*place)]}"
-        name = table.name.replace('"', '""')
-        edits.append((*place, f'"{name}{ROWID_SUFFIX}"{alias}'))
-        select = table.find_ancestor(exp.Select)
-        if select is not None:
-            selects[id(select)] = select
+            for use in _tables_of(column, base):
+                exposed[id(use.node)] = use
+    selects = {id(select): select for use in exposed.values() if (select := use.node.find_ancestor(exp.Select))}
     for select in selects.values():
         _refuse_natural(statement, select)
         _refuse_columns(statement, select)
-        names = {table.alias_or_name.lower() for table in exposed.values() if table.find_ancestor(exp.Select) is select}
-        edits += _exclusions(statement, select, names)
-    return statement.edited(edits), frozenset(table.name.lower() for table in exposed.values())
+        _refuse_whole_rows(statement, select, exposed.values())
+        here = [use for use in exposed.values() if use.node.find_ancestor(exp.Select) is select]
+        plan = plan.edited(name, *_exclusions(statement, select, {use.called.lower() for use in here}))
+    return plan.using(lambda use: replace(use.scan, rowid=True) if id(use.node) in exposed else use.scan)
 
 
-def _tables_of(column: exp.Column, base: set[int]) -> Iterator[exp.Table]:
+def _tables_of(column: exp.Column, base: Mapping[int, Use]) -> Iterator[Use]:
     """Yield the tables that a `_rowid` can mean: of the nearest SELECT that has one (by the qualifier, if given)."""
     select = column.find_ancestor(exp.Select)
     while select is not None:
-        tables = [table for table in _sources(select) if id(table) in base]
+        uses = [base[id(table)] for table in _sources(select) if id(table) in base]
         if column.table:
-            tables = [table for table in tables if table.alias_or_name.lower() == column.table.lower()]
-        if tables:
-            yield from tables
+            uses = [use for use in uses if use.called.lower() == column.table.lower()]
+        if uses:
+            yield from uses
             return
         select = select.find_ancestor(exp.Select)
 
@@ -88,6 +80,29 @@ def _refuse_natural(statement: Statement, select: exp.Select) -> None:
             raise QueryError(
                 f"{statement.at(place[0] if place else 0)}: NATURAL JOIN beside _rowid; write JOIN … USING (columns)"
             )
+
+
+def _refuse_whole_rows(statement: Statement, select: exp.Select, exposed: Iterable[Use]) -> None:
+    """Refuse a table's name in the place of a column, which stands for its whole row."""
+    names = {use.called.lower(): use for use in exposed if use.node.find_ancestor(exp.Select) is select}
+    for column in select.find_all(exp.Column):
+        use = None if column.table else names.get(column.name.lower())
+        place = span(column.this)
+        if use is not None and place is not None and use.facts.find(column.name) is None:
+            raise QueryError(
+                f'{statement.at(place[0])}: "{column.name}" is the whole row of a table of which _rowid is named, so '
+                f"that it would have _rowid in it; name its columns"
+            )
+
+
+def _refuse_using(statement: Statement) -> None:
+    for join in statement.tree.find_all(exp.Join):
+        for each in join.args.get("using") or []:
+            if each.name.lower() == ROWID:
+                place = span(each) or span(each.this) or (0, 0)
+                raise QueryError(
+                    f"{statement.at(place[0])}: _rowid is no column that USING can name; write ON a._rowid = b._rowid"
+                )
 
 
 def _refuse_columns(statement: Statement, select: exp.Select) -> None:
@@ -125,7 +140,7 @@ def _exclusions(statement: Statement, select: exp.Select, names: set[str]) -> It
 
 def _qualified(names: set[str]) -> str:
     """Return the row ids of tables, each with its table, so that a column of that name from elsewhere stays."""
-    return ", ".join('"' + name.replace('"', '""') + f'".{ROWID}' for name in sorted(names))
+    return ", ".join(f"{quoted(name)}.{ROWID}" for name in sorted(names))
 
 
 def _from_token(statement: Statement, table: exp.Table) -> int:

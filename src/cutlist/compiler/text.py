@@ -91,3 +91,13 @@ def span(node: exp.Expr) -> tuple[int, int] | None:
     """Return the source span [start, stop) of an identifier or star, or None where the parser made it up."""
     start, end = node.meta.get("start"), node.meta.get("end")
     return None if start is None or end is None else (int(start), int(end) + 1)
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier.
+
+    Examples:
+        >>> print(quoted('odd "name'))
+        "odd ""name"
+    """
+    return '"' + name.replace('"', '""') + '"'

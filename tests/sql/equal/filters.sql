@@ -96,9 +96,5 @@ TABLE images
 SELECT a: id, b: v.video FROM v: videos WHERE a < 9
 -- title: an alias used in WHERE
 SELECT id, height * 2 AS tall FROM videos WHERE tall > 1000
--- title: query_table
--- bug: a name that only a function's argument has is not seen as a table
-SELECT id, video FROM query_table('videos')
 -- title: a table of the schema main
--- bug: tables are temporary views, which the schema main does not have; the message denies the table
 SELECT id, video FROM main.videos

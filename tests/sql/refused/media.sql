@@ -97,9 +97,9 @@ SELECT struct_update(video, row := 5) AS f FROM videos
 -- bug: source numbers that no column has are not seen before the loader fails
 -- match: media
 SELECT {'source': 9, 'row': 1, 'ops': 0}::media AS f FROM videos
--- title: a subquery as parameter
+-- title: a subquery as parameter of one of four calls
 -- match: cannot be a subquery or UNNEST; compute it in FROM, e.g. SELECT clip
-SELECT id, clip(video, (SELECT min(seconds) FROM captions c WHERE c.video_id = v.id), 99) AS span FROM videos v
--- title: unnest as parameter
--- match: cannot be a subquery or UNNEST; compute it in FROM, e.g. SELECT clip
-SELECT id, clip(video, unnest([0, 1, 2]), 9) AS span FROM videos
+SELECT id, clip(video, (SELECT min(seconds) FROM captions c WHERE c.video_id = v.id), 99).at_fps(2).resize(3, 4).crop(0, 0, 1, 1) AS span FROM videos v
+-- title: unnest as parameter of one of four calls
+-- match: query: UNNEST not supported here
+SELECT id, clip(video, unnest([0, 1, 2]), 9).at_fps(2).resize(3, 4).crop(0, 0, 1, 1) AS span FROM videos

@@ -53,3 +53,6 @@ SELECT _rowid FROM hd
 -- title: _rowid beside NATURAL JOIN
 -- match: query:1:\d+: NATURAL JOIN beside _rowid; write JOIN … USING \(columns\)
 SELECT videos._rowid FROM videos NATURAL JOIN captions
+-- title: query_table
+-- match: query:1:23: query_table\(\) hides which tables are read, so that their versions cannot be pinned; write FROM and
+SELECT id, video FROM query_table('videos')

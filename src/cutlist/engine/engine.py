@@ -1,19 +1,13 @@
-"""DuckDB over a snapshot: one cursor for each query, with just the tables and views that the query names.
-
-Two instances: one for compiling, which can touch no file and whose configuration is locked, and one for ad-hoc SQL.
-The only home of `duckdb`.
-"""
+"""DuckDB over a snapshot: one cursor for each query, with just the tables and views that the query names."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -21,131 +15,85 @@ import pyarrow as pa
 
 from cutlist.catalog import fold_case
 from cutlist.compiler import (
-    ROWID_SUFFIX,
+    COMPILING,
+    NAMING,
+    VOLATILE,
+    Plan,
+    Scan,
     Statement,
+    apply,
+    calls_of,
     canonical,
-    expose_rowid,
     has_order,
     locate,
     parse,
+    quoted,
     table_names,
     total_order,
 )
+from cutlist.engine.databases import DECODE_MACROS, Databases, bind_media_once
+from cutlist.engine.define import define_selection, define_table, numbered
+from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
-from cutlist.media.reference import FIELD_NAMES, FIELDS
-from cutlist.packing import Packer, is_media, is_sorted
+from cutlist.media.reference import FIELD_NAMES
+from cutlist.packing import Packer, is_media, is_sorted, late_source
 from cutlist.placing import message, unknown_column, unknown_table
-from cutlist.selection import Selection, Source
+from cutlist.selection import Selection, Source, TableVersion
 from cutlist.views import View, needed_views
 
 if TYPE_CHECKING:
     from cutlist.catalog import Snapshot
+    from cutlist.saved import Saved
     from cutlist.store import Table
 
-DUCKDB_VERSION = duckdb.__version__
-_ARROW_BATCH_ROWS = 131_072
+_ARROW_BATCH_ROWS = 65_536
+
+PLAIN_CALLS = 3
+"""Up to so many decode calls in a query and its views, each may repeat its medium; see `bind_media_once`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A query on a cursor of its own, where the names that it uses are defined."""
+    """A planned query on a cursor of its own, where the names that it uses are defined."""
 
     cursor: duckdb.DuckDBPyConnection
-    text: str
-    tables: tuple[Table, ...]
-    views: Mapping[str, Statement]
+    plan: Plan
+    tables: Mapping[tuple[str, int], Table]
     sources: tuple[Source, ...]
 
-
-def _connect(*, sandbox: bool) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"python_enable_replacements": "false"})
-    fields = ", ".join(f'"{name}" {kind}' for name, kind in FIELDS)
-    connection.execute(f"CREATE TYPE media AS STRUCT({fields})")
-    connection.execute(files("cutlist").joinpath("macros.sql").read_text(encoding="utf-8"))
-    with contextlib.suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets: no progress is known
-        for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false", "progress_bar_time = 0"):
-            connection.execute(f"SET {setting}")
-    if sandbox:
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-    return connection
-
-
-def quoted(name: str) -> str:
-    """Return a name as a quoted SQL identifier.
-
-    Examples:
-        >>> quoted('odd "name"')
-        '"odd ""name\"""'
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-class Databases:
-    """The two DuckDB instances, each started when first used."""
-
-    _closed = False
-
-    @cached_property
-    def adhoc(self) -> duckdb.DuckDBPyConnection:
-        """For ad-hoc SQL: what a user makes in it stays until it is closed."""
-        return _connect(sandbox=False)
-
-    @cached_property
-    def compiling(self) -> duckdb.DuckDBPyConnection:
-        """For compiling: no access to files, locked configuration."""
-        return _connect(sandbox=True)
-
-    def cursor(self, *, compiling: bool) -> duckdb.DuckDBPyConnection:
-        """Return a cursor of one of the two, known to `interrupt` while it lives.
-
-        Raises:
-            CatalogError: after `close`.
-        """
-        if self._closed:
-            raise CatalogError("the session is closed; connect again")
-        cursor = (self.compiling if compiling else self.adhoc).cursor()
-        self._cursors.add(cursor)
-        return cursor
-
-    @cached_property
-    def _cursors(self) -> weakref.WeakSet[duckdb.DuckDBPyConnection]:
-        return weakref.WeakSet()
-
-    def interrupt(self) -> None:
-        """Stop every query that is running, from any thread."""
-        for cursor in list(self._cursors):
-            with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile
-                cursor.interrupt()
-
-    def progress(self) -> float:
-        """Return how much of the running query is done, 0 to 1, or a negative number while that is not known."""
-        most = -1.0
-        for cursor in list(self._cursors):
-            with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile
-                most = max(most, cursor.query_progress() / 100)
-        return most
-
-    def close(self) -> None:
-        """Close those that were started; no other is started after."""
-        self._closed = True
-        for name in ("adhoc", "compiling"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+    @property
+    def text(self) -> str:
+        """The query as DuckDB gets it."""
+        return self.plan.text("")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """DuckDB over the tables of a snapshot and a set of views."""
+    """DuckDB over the tables of a snapshot, a set of views, and the saved selections of the root."""
 
     snapshot: Snapshot
     views: Mapping[str, View]
+    saved: Saved
     databases: Databases
 
     @cached_property
+    def _sources(self) -> list[Source]:
+        tables = self.snapshot.tables
+        return _media_of(tables[name] for name in sorted(tables))
+
+    @property
     def sources(self) -> tuple[Source, ...]:
-        """The media columns of all tables: what `source` numbers in the references that `sql` returns."""
-        return _sources(tuple(self.snapshot.tables[name] for name in sorted(self.snapshot.tables)))
+        """What `source` numbers in the references that `sql` returns: the media columns of all tables, and then those
+        of the other versions and the saved selections that its queries named."""
+        return tuple(self._sources)
+
+    @cached_property
+    def _facts(self) -> Facts:
+        def types_of(schema: pa.Schema) -> list[str]:
+            with contextlib.closing(self.databases.cursor(compiling=True)) as cursor:
+                return duckdb_types(cursor, schema)
+
+        return Facts(self.snapshot, self.saved, lambda name: self.find_view(name) is not None, self.no_table, types_of)
 
     def find_view(self, name: str) -> View | None:
         """Return the view of that name, unless a table has it too; names ignore case."""
@@ -178,7 +126,7 @@ class Engine:
             statement = parse(query)
         except QueryError:  # not one query: several statements, DDL, or what only DuckDB can parse
             return self._sql_by_words(query)
-        binding = self.bind(statement, strict=False)
+        binding = self.bind(self.plan(statement, strict=False))
         with self._placed(statement, binding):
             return binding.cursor.sql(binding.text)
 
@@ -187,7 +135,7 @@ class Engine:
         words = {word.lower() for word in re.findall(r"[\w/]+", query)}
         names = [name for name in (*self.snapshot.tables, *self.views) if name.lower() in words]
         probe = parse("SELECT 1 FROM " + ", ".join(map(quoted, names)) if names else "SELECT 1")
-        binding = self.bind(probe, strict=False)
+        binding = self.bind(self.plan(probe, strict=False))
         if re.fullmatch(r"\s*show\s+(all\s+)?tables\s*;?\s*", query, re.IGNORECASE):
             binding.cursor.register("tables and views", self._listing())
             return binding.cursor.sql('FROM "tables and views" ORDER BY ALL')
@@ -219,43 +167,73 @@ class Engine:
                 raise QueryError(self.no_table(place, table)) from error
             raise QueryError(message("query", query, error)) from error
 
-    def bind(self, statement: Statement, *, strict: bool) -> Binding:
-        """Return a cursor on which a statement can run: its tables registered, its views defined.
+    def plan(self, statement: Statement, *, strict: bool) -> Plan:
+        """Return what a statement and its views name.
 
         Args:
-            strict: Whether to compile: in the instance without access to files, where a name that is neither table
-                nor view is an error (in a view it always is), and references number the media columns of the
-                statement's own tables.
+            strict: Whether to compile: a name that is neither table nor view is an error (in a view it always is).
 
         Raises:
-            QueryError: for unknown names (`strict`), and for views that cannot be parsed or bound.
+            QueryError: for unknown names (`strict`), versions and selections; for views that cannot be parsed.
         """
         views, _ = needed_views(statement, self.find_view, self.parse)
-        tables: dict[str, Table] = {}
-        for each in (statement, *views.values()):
-            for named in table_names(each):
-                table = self.snapshot.find(named.name)
-                if table is not None:
-                    tables[table.name] = table
-                elif (strict or each is not statement) and self.find_view(named.name) is None:
-                    raise QueryError(self.no_table(each.at(named.offset), named.name))
-        texts = {name: expose_rowid(view, self._is_table) for name, view in views.items()}
-        text, exposed = expose_rowid(statement, self._is_table)
-        for _, more in texts.values():
-            exposed |= more
-        ordered = tuple(tables[name] for name in sorted(tables))
-        sources = _sources(ordered) if strict else self.sources
-        cursor = self.databases.cursor(compiling=strict)
-        binding = Binding(cursor=cursor, text=text, tables=ordered, views=views, sources=sources)
-        for table in ordered:
-            _define_table(cursor, table, sources, with_rowid=table.name.lower() in exposed)
-        for name, view in views.items():
+        return apply(NAMING, Plan(query=statement, views=views, strict=strict), self._facts)
+
+    def bind(self, plan: Plan) -> Binding:
+        """Return a cursor on which a planned statement can run: its tables registered, its views defined.
+
+        Raises:
+            QueryError: for views that cannot be bound.
+        """
+        selections = {each.table: self._facts.selections[each.table] for each in plan.scans.values() if each.selection}
+        tables = self._tables(plan, selections.values())
+        sources = _sources(tables.values(), selections.values(), plan.late)
+        if not plan.strict:
+            self._sources.extend(each for each in sources if each not in self._sources)
+            sources = self._sources
+        cursor = self.databases.cursor(compiling=plan.strict)
+        binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources))
+        if calls_of(DECODE_MACROS, plan) > PLAIN_CALLS or calls_of(VOLATILE, plan):
+            bind_media_once(cursor)
+        numbers = numbered(sources)
+        for scan in plan.scans.values():
+            late = plan.late.get(scan.table, frozenset())
+            if scan.selection:
+                define_selection(cursor, scan, selections[scan.table], tables, numbers, late)
+            else:
+                define_table(cursor, scan, tables[self._key(scan)], numbers, late)
+        for name, view in plan.views.items():
             with self._placed(view, binding):
-                cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{texts[name][0]}")
+                cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{plan.text(name)}")
         return binding
 
-    def _is_table(self, name: str) -> bool:
-        return self.snapshot.find(name) is not None
+    def _key(self, scan: Scan) -> tuple[str, int]:
+        return scan.table, self.snapshot.tables[scan.table].version if scan.version is None else scan.version
+
+    def _tables(self, plan: Plan, selections: Iterable[Selection]) -> dict[tuple[str, int], Table]:
+        """Return the tables that a plan scans, and those behind the saved selections, by name and version."""
+        keys = {self._key(scan) for scan in plan.scans.values() if not scan.selection}
+        tables = {key: self.table_at(*key) for key in keys}
+        for selection in selections:
+            for each in selection.tables:
+                tables[each.name, each.version] = table = self.table_at(each.name, each.version)
+                if table.identity != each.identity:
+                    raise CatalogError(
+                        f"table {each.name} was made anew since selection {selection.fingerprint[:12]} was compiled, "
+                        f"so its row ids mean other rows; compile that query again"
+                    )
+        return dict(sorted(tables.items()))
+
+    def table_at(self, name: str, version: int) -> Table:
+        """Return a table at a version.
+
+        Raises:
+            CatalogError: if it is not there.
+        """
+        table = self.snapshot.at(name, version)
+        if table is None:
+            raise CatalogError(f"table {name}, which a saved selection needs, is not in {self.snapshot.store.root}")
+        return table
 
     @contextmanager
     def _placed(self, statement: Statement, binding: Binding) -> Iterator[None]:
@@ -278,28 +256,35 @@ class Engine:
             known += [each for (each,) in made]
         return f'{place}: no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.'
 
-    def canonical_key(self, statement: Statement) -> str:
-        """Return a text that is equal for two statements if they mean the same over this snapshot and these views."""
-        views, names = needed_views(statement, self.find_view, self.parse)
-        tables = {table.name: table for table in map(self.snapshot.find, names) if table is not None}
-        parts = [canonical(statement.text)]
-        parts += [f"{name} = {canonical(view.text)}" for name, view in sorted(views.items())]
-        parts += [f"{name} @ {table.version} {table.identity}" for name, table in sorted(tables.items())]
-        return "\n".join(parts)
+    def key(self, plan: Plan) -> str:
+        """Return a text that is equal for two plans if they mean the same, over the same versions and selections."""
+        parts = [canonical(plan.query.text)]
+        parts += [f"{name} = {canonical(view.text)}" for name, view in sorted(plan.views.items())]
+        for scan in plan.scans.values():
+            if scan.selection:
+                parts.append(f"selection {scan.table}")
+            else:
+                name, version = self._key(scan)
+                parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
+        return "\n".join([parts[0], *sorted(set(parts[1:]))])
 
-    def compile(self, statement: Statement) -> Selection:
+    def compile(self, plan: Plan) -> Selection:
         """Run a query over references and return its rows as a selection. No media byte is read.
 
         The rows are in the query's ORDER BY and then by every output field; without one, by every output field.
 
         Args:
-            statement: One SELECT.
+            plan: Of one SELECT, strict.
 
         Raises:
             QueryError: if the query cannot be bound or run, or two of its columns have one name.
         """
-        binding = self.bind(statement, strict=True)
-        cursor = binding.cursor
+        plan = apply(COMPILING, plan, self._facts)
+        for remark in plan.remarks:
+            if remark.error:
+                raise QueryError(str(remark))
+        binding = self.bind(plan)
+        cursor, statement = binding.cursor, plan.query
         try:
             with self._placed(statement, binding):
                 bound = cursor.sql(binding.text)
@@ -322,47 +307,56 @@ class Engine:
             reader.schema,
             constants,
             binding.sources,
-            types=types,
+            types=[self._type_of(binding, each, kind) for each, kind in zip(reader.schema, types, strict=True)],
             sql=statement.text,
             ordered=ordered,
-            tables={each.name: (each.version, each.identity) for each in binding.tables},
-            views={name: view.text for name, view in binding.views.items()},
+            tables=[
+                TableVersion(name=name, version=version, identity=table.identity)
+                for (name, version), table in binding.tables.items()
+            ],
+            views={name: view.text for name, view in plan.views.items()},
+            warnings=[str(remark) for remark in plan.remarks],
         )
 
+    def _type_of(self, binding: Binding, column: pa.Field, kind: str) -> str:
+        """Return DuckDB's type of a column of the result, of a late one that of its values."""
+        source = late_source(column.type)
+        if source is None:
+            return kind
+        late = binding.sources[source]
+        facts = self._facts.table(late.table, late.version)
+        assert facts is not None
+        return facts.columns[late.column].type
 
-def _sources(tables: Iterable[Table]) -> tuple[Source, ...]:
+
+def _media_of(tables: Iterable[Table]) -> list[Source]:
     """Return the media columns of tables, in order."""
-    return tuple(
+    return [
         Source(table=table.name, version=table.version, column=column, kind=kind)
         for table in tables
         for column, kind in table.media_columns.items()
-    )
+    ]
+
+
+def _sources(
+    tables: Collection[Table], selections: Iterable[Selection], late: Mapping[str, frozenset[str]]
+) -> list[Source]:
+    """Return what the references of a query can refer to: those of its selections first, numbered as they are there."""
+    found = {source: None for selection in selections for source in selection.sources}
+    found |= dict.fromkeys(_media_of(tables))
+    for table in tables:
+        columns = sorted(late.get(table.name, frozenset()))
+        found |= {
+            Source(table=table.name, version=table.version, column=column, kind="value"): None
+            for column in columns
+            if column in table.sql_columns
+        }
+    return list(found)
 
 
 def _again(statement: Statement, text: str) -> Statement:
     """Return the statement of an edited text."""
     return statement if text == statement.text else parse(text, statement.place)
-
-
-def _define_table(
-    cursor: duckdb.DuckDBPyConnection, table: Table, sources: tuple[Source, ...], *, with_rowid: bool
-) -> None:
-    """Define a table's name as a view in which media columns are references, and `_rowid` is no column."""
-    scanned = f"{table.name} scanned"
-    cursor.register(scanned, table.scan())
-    numbers = {each.column: number for number, each in enumerate(sources) if each.table == table.name}
-    columns = []
-    for name in table.sql_columns:
-        if name not in numbers:
-            columns.append(quoted(name))
-            continue
-        values = {"source": str(numbers[name]), "row": "_rowid", "ops": "0"}
-        fields = ", ".join(f"{key!r}: {values.get(key, 'NULL')}" for key, _ in FIELDS)
-        columns.append(f"CASE WHEN {quoted(name)} IS NOT NULL THEN {{{fields}}}::media END AS {quoted(name)}")
-    cursor.execute(f"CREATE TEMP VIEW {quoted(table.name)} AS SELECT {', '.join(columns)} FROM {quoted(scanned)}")
-    if with_rowid:
-        with_ids = quoted(table.name + ROWID_SUFFIX)
-        cursor.execute(f"CREATE TEMP VIEW {with_ids} AS SELECT {', '.join(columns)}, _rowid FROM {quoted(scanned)}")
 
 
 def _sorted(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> pa.Table:
@@ -404,7 +398,7 @@ def _no_column(statement: Statement, binding: Binding, name: str) -> str:
     known: dict[str, list[str]] = {}
     hidden: dict[str, str] = {}
     for named in table_names(statement):
-        table = next((each for each in binding.tables if each.name.lower() == named.name.lower()), None)
+        table = next((each for each in binding.tables.values() if each.name.lower() == named.name.lower()), None)
         if table is not None:
             hidden |= table.hidden_columns
         try:

@@ -1,0 +1,6 @@
+"""DuckDB over a snapshot of tables. The only home of `duckdb`."""
+
+from cutlist.engine.databases import DUCKDB_VERSION, Databases
+from cutlist.engine.engine import Engine
+
+__all__ = ["DUCKDB_VERSION", "Databases", "Engine"]

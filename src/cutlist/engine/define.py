@@ -1,0 +1,127 @@
+"""Tables and saved selections under the names that a query's text has for them, on one cursor.
+
+A media column becomes references, `{source, row, ops}`; a late column becomes a STRUCT with one field, whose name has
+the number of the source and whose value is the row id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cutlist.compiler import quoted
+from cutlist.errors import QueryError
+from cutlist.media.reference import FIELDS
+from cutlist.packing import has_media, late_field
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from cutlist.compiler import Scan
+    from cutlist.selection import Column, Selection, Source
+    from cutlist.store import Table
+
+Numbers = Mapping[tuple[str, int, str], int]
+"""Table, version and column → the number that `source` of a reference has for it."""
+
+
+def numbered(sources: Sequence[Source]) -> Numbers:
+    """Return the number of each source: its place."""
+    return {(each.table, each.version, each.column): number for number, each in enumerate(sources)}
+
+
+def define_table(
+    cursor: duckdb.DuckDBPyConnection, scan: Scan, table: Table, numbers: Numbers, late: frozenset[str]
+) -> None:
+    """Define what a scan is called as a view over a table."""
+    arrow = f"{scan.name} scanned"
+    cursor.register(arrow, table.scan(scan.filter))
+    columns = []
+    for name in table.sql_columns:
+        number = numbers.get((table.name, table.version, name))
+        if number is None:
+            columns.append(quoted(name))
+            continue
+        value = _late("_rowid", number) if name in late else _reference({"source": str(number), "row": "_rowid"})
+        if name not in table.never_null:
+            value = f"CASE WHEN {quoted(name)} IS NOT NULL THEN {value} END"
+        columns.append(f"{value} AS {quoted(name)}")
+    if scan.rowid:
+        columns.append("_rowid")
+    cursor.execute(f"CREATE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} FROM {quoted(arrow)}")
+
+
+def _reference(fields: Mapping[str, str]) -> str:
+    values = {"ops": "0", **fields}
+    return "{" + ", ".join(f"'{name}': {values.get(name, 'NULL')}" for name, _ in FIELDS) + "}::media"
+
+
+def _late(row: str, number: int) -> str:
+    return f"{{'{late_field(number)}': {row}}}"
+
+
+def define_selection(
+    cursor: duckdb.DuckDBPyConnection,
+    scan: Scan,
+    selection: Selection,
+    tables: Mapping[tuple[str, int], Table],
+    numbers: Numbers,
+    late: frozenset[str],
+) -> None:
+    """Define what a scan is called as a view over a saved selection's file, which stays memory-mapped.
+
+    Args:
+        tables: (name, version) → the table; those of the selection's late columns that are read now are joined.
+
+    Raises:
+        QueryError: if a column has references inside lists or structs, and their sources have other numbers here.
+    """
+    arrow = f"{scan.name} packed"
+    packed = selection.packed()
+    cursor.register(arrow, packed)
+    here = [numbers[each.table, each.version, each.column] for each in selection.sources]
+    columns: list[str] = []
+    joins: list[str] = []
+    for each in selection.columns:
+        stored = f"packed.{quoted(each.name)}"
+        if each.media:
+            columns.append(_unpacked(stored, each, packed.schema.field(each.name).type, here))
+        elif each.late is not None and each.name in late:
+            columns.append(f"CASE WHEN {stored} IS NOT NULL THEN {_late(stored, here[each.late])} END")
+        elif each.late is not None:
+            source = selection.sources[each.late]
+            scanned = f"{scan.name} joined {len(joins)}"
+            cursor.register(scanned, tables[source.table, source.version].scan())
+            joins.append(f" LEFT JOIN {quoted(scanned)} ON {quoted(scanned)}._rowid = {stored}")
+            columns.append(f"{quoted(scanned)}.{quoted(source.column)}")
+        elif has_media(packed.schema.field(each.name).type) and here != list(range(len(here))):
+            raise QueryError(
+                f"{scan.name}: column {each.name} has media references inside a {each.type.split('(')[0]}, which "
+                f"cannot be read beside other tables' media; name this selection first, or UNNEST when it is compiled"
+            )
+        else:
+            columns.append(f"{stored}::{each.type}" if "ENUM(" not in each.type else stored)
+        columns[-1] += f" AS {quoted(each.name)}"
+    cursor.execute(
+        f"CREATE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} "
+        f"FROM {quoted(arrow)} AS packed{''.join(joins)}"
+    )
+
+
+def _unpacked(stored: str, column: Column, kind: pa.StructType, here: Sequence[int]) -> str:
+    """Return the references of a packed media column, their sources numbered as here."""
+    fields = {kind.field(i).name: f"{stored}.{quoted(kind.field(i).name)}" for i in range(kind.num_fields)}
+    fields = {name: _literal(value) for name, value in column.constants.items()} | fields
+    if "source" in column.constants:
+        fields["source"] = str(here[column.constants["source"]])
+    elif here != list(range(len(here))):
+        cases = " ".join(f"WHEN {old} THEN {new}" for old, new in enumerate(here))
+        fields["source"] = f"CASE {fields['source']} {cases} END"
+    return f"CASE WHEN {stored} IS NOT NULL THEN {_reference(fields)} END"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, float):
+        return f"'{value!r}'::DOUBLE"
+    return "NULL" if value is None else str(value)

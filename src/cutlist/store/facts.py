@@ -1,0 +1,102 @@
+"""What the metadata of a Lance table say of its columns without reading a value: NULLs, sizes, indexes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+from lance.file import LanceFileReader
+
+if TYPE_CHECKING:
+    import lance
+
+_LAYERS = re.compile(r"layers: \[([^\]]*)\]")
+_OPEN_FILES = 16
+
+# How Lance 2.1+ files name the outermost layer of a page in which no value is NULL (empty lists are no NULLs).
+_WITHOUT_NULLS = frozenset({"RepdefAllValidItem", "RepdefAllValidList", "RepdefEmptyableList"})
+
+
+def columns_without_nulls(
+    dataset: lance.LanceDataset, uri: str, storage_options: Mapping[str, str] | None
+) -> frozenset[str]:
+    """Return the names of the columns in which no row is NULL, as far as the footers of the data files tell.
+
+    A column that is left out may still have no NULL. Costs about 0.5 ms for each data file on a local disk.
+    """
+    fragments = [fragment.metadata for fragment in dataset.get_fragments()]
+    named = {each.id(): each.name() for each in dataset.lance_schema.fields()}
+    files = [file for fragment in fragments for file in fragment.files]
+    options = dict(storage_options or {}) or None
+
+    def pages(file: Any) -> dict[int, list[str]]:
+        try:
+            columns = LanceFileReader(f"{uri}/data/{file.path}", storage_options=options).metadata().columns
+        except (OSError, ValueError):  # elsewhere, or of a format without pages: nothing is known
+            return {}
+        return {
+            field: [str(page.encoding) for page in columns[index].pages]
+            for field, index in zip(file.fields, file.column_indices, strict=True)
+            if field in named and index >= 0
+        }
+
+    with ThreadPoolExecutor(_OPEN_FILES) as pool:
+        found = dict(zip((file.path for file in files), pool.map(pages, files), strict=True))
+    return frozenset(
+        name
+        for field, name in named.items()
+        if all(
+            any(field in file.fields and _no_nulls(found[file.path].get(field)) for file in fragment.files)
+            for fragment in fragments
+        )
+    )
+
+
+def _no_nulls(pages: list[str] | None) -> bool:
+    """Return whether the pages of a column, as Lance describes their encodings, have no NULL."""
+    if pages is None:
+        return False
+    layers = (re.findall(r"\w+", found[1]) if (found := _LAYERS.search(page)) else [] for page in pages)
+    return all(each and each[-1] in _WITHOUT_NULLS for each in layers)
+
+
+def mean_sizes(dataset: lance.LanceDataset) -> dict[str, float]:
+    """Return the average size in bytes of a value of each column: of its type, or as stored if the length varies."""
+    stored = {each.id: each.bytes_on_disk for each in cast("Any", dataset.stats.data_stats().fields)}
+    rows = max(sum(fragment.physical_rows for fragment in dataset.get_fragments()), 1)
+    sizes = {}
+    for each, field in zip(dataset.lance_schema.fields(), dataset.schema, strict=True):
+        width = _fixed_width(field.type)
+        sizes[field.name] = width if width is not None else sum(stored.get(i, 0) for i in _ids(each)) / rows
+    return sizes
+
+
+def _ids(field: Any) -> Iterator[int]:
+    yield field.id()
+    for child in field.children():
+        yield from _ids(child)
+
+
+def _fixed_width(kind: pa.DataType) -> float | None:
+    """Return the size in bytes of a value of a type, or None if it varies."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return None
+    if pa.types.is_fixed_size_list(kind):
+        width = _fixed_width(kind.value_type)
+        return None if width is None else width * kind.list_size
+    try:
+        return float(kind.bit_width / 8)
+    except ValueError:
+        return None
+
+
+def index_kinds(dataset: lance.LanceDataset) -> dict[str, frozenset[str]]:
+    """Return the kinds of the indexes of each column that has any, in upper case: `BTREE`, `BITMAP`, `IVF_PQ` …"""
+    kinds: dict[str, frozenset[str]] = {}
+    for each in dataset.describe_indices():
+        for name in each.field_names:
+            kinds[name] = kinds.get(name, frozenset()) | {str(each.index_type).upper()}
+    return kinds

@@ -1,0 +1,174 @@
+"""A root with Lance tables in it: finds, opens and makes them, appends rows, records failures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lance
+import lance_namespace
+import pyarrow as pa
+
+from cutlist.errors import CatalogError, SettingsError
+from cutlist.store.table import Table, first_line, is_blob, open_dataset
+
+FAILURES = "_failures"
+"""The table of every row or file that failed at some stage (I8)."""
+
+FAILURES_SCHEMA = pa.schema(
+    [
+        ("table", pa.string()),
+        ("version", pa.int64()),
+        ("row_id", pa.uint64()),
+        ("path", pa.string()),
+        ("column", pa.string()),
+        ("stage", pa.string()),
+        ("error_type", pa.string()),
+        ("message", pa.string()),
+        ("first_seen", pa.timestamp("us")),  # UTC; DuckDB's fetchall needs pytz for a column with a time zone
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A root with Lance tables in it: a local folder or an object-store URI."""
+
+    root: str
+    storage_options: Mapping[str, str] | None = field(default=None, repr=False)
+
+    @classmethod
+    def at(cls, root: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None) -> Store:
+        """Return the store of a folder or URI; a folder is kept by its absolute path, so that chdir does no harm."""
+        text = os.fspath(root)
+        local = "://" not in text
+        return cls(root=str(Path(text).absolute()) if local else text.rstrip("/"), storage_options=storage_options)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a folder on this machine."""
+        return "://" not in self.root
+
+    def check(self) -> None:
+        """Raise CatalogError if a local root is not a folder."""
+        if self.is_local and not Path(self.root).is_dir():
+            raise CatalogError(
+                f'no folder "{self.root}"; to make it, ingest something: '
+                f"`cutlist ingest PATH --table videos --root {self.root}`, or connect(…, create=True)"
+            )
+
+    def table_names(self) -> list[str]:
+        """Return the names of the tables in the root, sorted."""
+        options = {f"storage.{key}": value for key, value in (self.storage_options or {}).items()}
+        namespace = lance_namespace.connect("dir", {"root": self.root, **options})
+        names: list[str] = []
+        token = None
+        while True:
+            page = namespace.list_tables(lance_namespace.ListTablesRequest(id=[], page_token=token))
+            names += page.tables
+            token = page.page_token
+            if not token:
+                return sorted(names)
+
+    def uri(self, name: str) -> str:
+        """Return where the table of that name is."""
+        return f"{self.root.rstrip('/')}/{name}.lance"
+
+    def open(self, name: str, version: int | str | None = None) -> Table:
+        """Return a table pinned to a version, by number or tag, or to its latest."""
+        dataset = open_dataset(name, self.uri(name), version, self.storage_options)
+        table = Table(name=name, uri=self.uri(name), version=dataset.version, storage_options=self.storage_options)
+        table._handles["dataset"] = dataset
+        return table
+
+    def pinned(self, name: str, version: int, identity: str) -> Table:
+        """Return a table at the version that a selection was compiled over.
+
+        Raises:
+            CatalogError: if the version is gone, or the table was made anew since.
+        """
+        table = self.open(name, version)
+        if table.identity != identity:
+            raise CatalogError(
+                f"table {name} in {self.root} was made anew since the selection was compiled, so its row ids mean "
+                f"other rows; compile the query again"
+            )
+        return table
+
+    def find(self, name: str) -> Table | None:
+        """Return a table at its latest version, or None if it is not there or was never written to its end.
+
+        Raises:
+            CatalogError: if it is there but cannot be opened.
+        """
+        try:
+            return self.open(name)
+        except CatalogError as error:
+            if "was not found" in str(error):
+                return None
+            raise
+
+    def append(self, name: str, rows: pa.Table, *, message: str) -> Table:
+        """Append rows in one commit, making the table or the columns it lacks; return the table at the new version.
+
+        A table is made with stable row ids, so that ids outlive updates and compaction. New columns are NULL in older
+        rows and cost no rewrite.
+
+        Raises:
+            SettingsError: if a column has another type in the table.
+            CatalogError: if the rows cannot be written; none is.
+        """
+        there = self.find(name)
+        if there is not None:
+            has = {each.name: each.type for each in there.schema}
+            for each in rows.schema:
+                if each.name in has and has[each.name] != each.type and not is_blob(each):
+                    raise SettingsError(
+                        f"column {each.name} of table {name} has the type {has[each.name]}; "
+                        f"the new rows have {each.type}"
+                    )
+            for each in rows.schema:
+                if each.name not in has:
+                    there.dataset.add_columns(each)
+        try:
+            lance.write_dataset(
+                rows,
+                self.uri(name),
+                mode="create" if there is None else "append",
+                storage_options=dict(self.storage_options or {}) or None,
+                enable_stable_row_ids=True,
+                external_blob_mode="ingest",
+                commit_message=message,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            if there is None and self.find(name) is not None:  # made by another process meanwhile
+                return self.append(name, rows, message=message)
+            raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {first_line(error)}") from error
+        return self.open(name)
+
+    def record_failures(self, failures: Iterable[Mapping[str, Any]]) -> int:
+        """Record each failure once in `_failures`; return how many were new.
+
+        Args:
+            failures: Mappings with the keys of `FAILURES_SCHEMA`; absent keys are NULL, `first_seen` is now, in UTC.
+        """
+        identity = ("table", "row_id", "path", "column", "stage", "error_type", "message")
+        known: set[tuple[Any, ...]] = set()
+        recorded = self.find(FAILURES)
+        if recorded is not None:
+            seen = recorded.dataset.to_table(columns=list(identity)).to_pylist()
+            known = {tuple(row[key] for key in identity) for row in seen}
+        now = datetime.now(UTC).replace(tzinfo=None)
+        rows = []
+        for failure in failures:
+            key = tuple(failure.get(each) for each in identity)
+            if key not in known:
+                known.add(key)
+                rows.append({"first_seen": now, **failure})
+        if rows:
+            self.append(FAILURES, pa.Table.from_pylist(rows, schema=FAILURES_SCHEMA), message="record failures")
+        return len(rows)

@@ -1,0 +1,199 @@
+"""A Lance table at one version: its columns, its media, its rows by row id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, cast
+
+import lance
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cutlist.errors import CatalogError, MediaError, listing, suggest
+from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
+from cutlist.store.scan import ScanTable, scannable
+
+_MEDIA_KINDS = ("video", "image", "audio")
+
+
+def is_blob(field: pa.Field) -> bool:
+    """Return whether a field is a Blob v2 column, which SQL sees as media references."""
+    return getattr(field.type, "extension_name", "") == "lance.blob.v2"
+
+
+def blob_field(name: str, kind: str) -> pa.Field:
+    """Return a Blob v2 field that says what kind of media (`video`, `image`, `audio`) its bytes are."""
+    return lance.blob_field(name).with_metadata({**(lance.blob_field(name).metadata or {}), "cutlist:kind": kind})
+
+
+def blob_array(values: Sequence[bytes | str | None]) -> pa.Array:
+    """Return bytes as an array for a Blob v2 field; text is a URI whose bytes are copied in, None is NULL."""
+    return lance.blob_array(list(values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A Lance table at one version. Small and picklable; the handle is opened in each process when first used."""
+
+    name: str
+    uri: str
+    version: int
+    storage_options: Mapping[str, str] | None = field(default=None, repr=False)
+    _handles: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.name, self.uri, self.version, self.storage_options)
+
+    @property
+    def dataset(self) -> Any:
+        """The Lance dataset at this version.
+
+        Raises:
+            CatalogError: if the table or the version is gone.
+        """
+        if "dataset" not in self._handles:
+            self._handles["dataset"] = open_dataset(self.name, self.uri, self.version, self.storage_options)
+        return self._handles["dataset"]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns; a Blob v2 column has the extension type `lance.blob.v2`."""
+        return cast("pa.Schema", self.dataset.schema)
+
+    @property
+    def identity(self) -> str:
+        """A text that tells this table from another that was made later under its name, and reached its version."""
+        fragments = self.dataset.get_fragments()
+        return str(fragments[0].metadata.files[0].path) if fragments else ""
+
+    @property
+    def media_columns(self) -> dict[str, str | None]:
+        """Name of each Blob v2 column → its kind: `video`, `image`, `audio`, or None where nothing says."""
+        kinds: dict[str, str | None] = {}
+        for each in self.schema:
+            if is_blob(each):
+                said = (each.metadata or {}).get(b"cutlist:kind", b"").decode()
+                kinds[each.name] = said or next((kind for kind in _MEDIA_KINDS if kind == each.name.lower()), None)
+        return kinds
+
+    @property
+    def hidden_columns(self) -> dict[str, str]:
+        """Columns of types that DuckDB cannot hold → the type."""
+        return {each.name: str(each.type) for each in self.schema if not is_blob(each) and not scannable(each.type)}
+
+    @property
+    def sql_columns(self) -> list[str]:
+        """Names of the columns that SQL sees, in order; media columns are among them."""
+        return [each.name for each in self.schema if is_blob(each) or scannable(each.type)]
+
+    def scan(self, filter: str | None = None) -> ScanTable:
+        """Return the table as an Arrow dataset that DuckDB scans with projection and filter push-down.
+
+        Args:
+            filter: A Lance filter; rows for which it is not true are left out.
+        """
+        return ScanTable(self.uri, self.version, self.storage_options, self.sql_columns, filter)
+
+    @property
+    def never_null(self) -> frozenset[str]:
+        """The columns that are known to have no NULL, from the footers of the data files."""
+        if "never_null" not in self._handles:
+            self._handles["never_null"] = columns_without_nulls(self.dataset, self.uri, self.storage_options)
+        return cast("frozenset[str]", self._handles["never_null"])
+
+    @property
+    def mean_bytes(self) -> Mapping[str, float]:
+        """Average size in bytes of a value of each column."""
+        if "mean_bytes" not in self._handles:
+            self._handles["mean_bytes"] = mean_sizes(self.dataset)
+        return cast("Mapping[str, float]", self._handles["mean_bytes"])
+
+    @property
+    def indexes(self) -> Mapping[str, frozenset[str]]:
+        """The kinds of the indexes of each column that has any, e.g. `BTREE`."""
+        return index_kinds(self.dataset)
+
+    def pin(self) -> None:
+        """Tag this version, `cutlist-v3`, so that Lance's clean-up keeps its data; one tag serves every selection.
+
+        Raises:
+            CatalogError: if the tag cannot be written.
+        """
+        try:
+            self.dataset.tags.create(f"cutlist-v{self.version}", self.version)
+        except (ValueError, OSError) as error:
+            if f"cutlist-v{self.version}" not in self.dataset.tags.list():
+                raise CatalogError(
+                    f"cannot tag version {self.version} of table {self.name}: {first_line(error)}"
+                ) from error
+
+    def read_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[bytes | None]:
+        """Return the bytes of one media column for each row id, in order, in one coalesced read.
+
+        Raises:
+            MediaError: if a row is gone from this version, or the storage fails.
+        """
+        try:
+            pairs = self.dataset.read_blobs(column, ids=row_ids.tolist())
+        except (OSError, ValueError, RuntimeError) as error:
+            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
+        return [data for _, data in pairs]
+
+    def open_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[BinaryIO | None]:
+        """Return a seekable file for each row id, in order; bytes are read when asked for.
+
+        Raises:
+            MediaError: if a row is gone from this version, or the storage fails.
+        """
+        try:
+            return cast("list[BinaryIO | None]", self.dataset.take_blobs(column, ids=row_ids.tolist(), buffer_size=0))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
+
+    def blob_sizes(self, column: str, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0."""
+        taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
+        if taken.num_rows != len(row_ids):
+            gone = np.setdiff1d(row_ids, taken["_rowid"].to_numpy())
+            raise MediaError(f"{self.name}@{self.version}: rows {listing(map(str, gone), most=5)} are gone")
+        descriptors = taken[column].combine_chunks()
+        sizes = pa.compute.struct_field(descriptors, "size")
+        return np.asarray(sizes.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _restore(name: str, uri: str, version: int, storage_options: Mapping[str, str] | None) -> Table:
+    return Table(name=name, uri=uri, version=version, storage_options=storage_options)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what a Lance error says, without the places in Lance's own sources."""
+    return re.sub(r", /[^ ]*\.rs:\d+:\d+", "", str(error).splitlines()[0] if str(error) else type(error).__name__)
+
+
+def open_dataset(
+    name: str, uri: str, version: int | str | None, storage_options: Mapping[str, str] | None = None
+) -> lance.LanceDataset:
+    """Return the Lance dataset at a version, by number or tag, or at its latest.
+
+    Raises:
+        CatalogError: if the table or the version is not there; names the versions, or tags, that are.
+    """
+    options = dict(storage_options or {}) or None
+    try:
+        return lance.dataset(uri, version=version, storage_options=options)
+    except (ValueError, OSError) as error:
+        try:
+            latest = lance.dataset(uri, storage_options=options)
+            versions = [each["version"] for each in latest.versions()]
+            tags = list(latest.tags.list())
+        except (ValueError, OSError):
+            raise CatalogError(f"cannot open table {name} at {uri}: {first_line(error)}") from error
+    if isinstance(version, str):
+        raise CatalogError(f'table {name} has no tag "{version}"{suggest(version, tags)} Its tags: {listing(tags)}.')
+    raise CatalogError(
+        f"version {version} of table {name} no longer exists (its versions: "
+        f"{', '.join(map(str, versions[-10:]))}); compile the query again to use the latest"
+    )
