@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from cutlist.media.reference import FIELD_NAMES, FIELDS
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
 _ARROW = {"USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(), "DOUBLE": pa.float64(), "INTEGER": pa.int32()}
 
@@ -61,6 +61,8 @@ class Packer:
         packed: dict[str, Any] = {}
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             plain = self._schema.field(name).type
+            if self._media and name not in self._media:
+                column = _copied(column)
             if name in self._media:
                 packed[name] = self._pack(name, column)
             elif late_source(column.type) is not None:
@@ -81,7 +83,7 @@ class Packer:
             one = _constant(values if column.null_count == 0 else values.filter(valid)) if some else _UNSEEN
             if some:
                 self._media[name][key] = one if known is _UNSEEN or known == one else _VARIES
-            fields[key] = (values.type, one if one is not _VARIES else values)
+            fields[key] = (values.type, one if one is not _VARIES else _copied(values))
         return valid, fields
 
     def finish(self) -> tuple[pa.Table, dict[str, dict[str, Any]]]:
@@ -139,6 +141,13 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(kind):
         return pa.struct([each.with_type(_plain(each.type)) for each in kind])
     return kind
+
+
+def _copied(values: pa.Array) -> pa.Array:
+    """Return a copy, so that what else came in its batch can be freed: of a reference, most fields are constant."""
+    if values.null_count == 0 and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        return pa.array(values.to_numpy().copy())
+    return values.take(pa.array(np.arange(len(values))))
 
 
 class _Mark:

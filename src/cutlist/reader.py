@@ -47,9 +47,9 @@ WINDOW_ROWS = 512
 
 @dataclass(slots=True)
 class ReaderStats:
-    """What a reader has done. Bytes and reads are those of media: a read is one call for many whole blobs, or one read
-    of a blob that is read in part. `decode_seconds`, which has the row processors in it, is summed over threads;
-    `wait_seconds` is the time that the consumer of rows waited for them."""
+    """What a reader has done. Bytes and reads are those of media and of late values: a read is one call for many whole
+    blobs or values, or one read of a blob that is read in part. `decode_seconds`, which has the row processors in it,
+    is summed over threads; `wait_seconds` is the time that the consumer of rows waited for them."""
 
     num_samples: int = 0
     num_bytes: int = 0
@@ -253,11 +253,22 @@ class Reader:
             raise SelectionError(
                 f"positions {positions.min()}…{positions.max()} of a selection of {self.selection.num_samples} samples"
             )
-        table = self.selection.take(positions)
+        table = self._with_late_values(self.selection.take(positions))
         refs: list[MediaRef] = []
         values = {each.name: _values(table.column(each.name), refs) for each in table.schema}
         rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
         return _Planned(position=positions, rows=rows, refs=refs)
+
+    def _with_late_values(self, samples: pa.Table) -> pa.Table:
+        """Return samples with the values of late columns in place of their row ids."""
+        for index, column in enumerate(self.selection.columns):
+            if column.late is not None:
+                began = time.perf_counter()
+                table, stored = self._table(column.late)
+                values = table.take(stored, samples.column(index).combine_chunks())
+                samples = samples.set_column(index, column.name, values)
+                self.stats.add(num_reads=1, num_bytes=values.nbytes, read_seconds=time.perf_counter() - began)
+        return samples
 
     def _whole_sizes(self, planned: _Planned, known: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
         """Return the size of each blob of a step that is to be read whole, but for those known.

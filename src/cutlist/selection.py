@@ -7,6 +7,7 @@ schema key `cutlist`.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -107,6 +108,7 @@ class Selection:
         sources: Sequence[Source],
         *,
         types: Sequence[str],
+        late_types: Mapping[str, pa.DataType] | None = None,
         **about: Any,
     ) -> Selection:
         """Return a selection of packed samples in their final order.
@@ -117,6 +119,7 @@ class Selection:
             constants: Per media column the constant fields.
             sources: What the media references' `source` numbers.
             types: DuckDB's type of each column.
+            late_types: Arrow type of the values of each late column.
             about: More for the header: `sql`, `tables`, `ordered`, `views`, `warnings`.
         """
         columns = [
@@ -141,7 +144,8 @@ class Selection:
         for batch in batches:
             digest.update(batch.serialize())
         tables = [asdict(each) for each in about.pop("tables", ())]
-        header = {**content, **about, "tables": tables, "fingerprint": digest.hexdigest()[:32]}
+        late = base64.b64encode(pa.schema(list((late_types or {}).items())).serialize()).decode()
+        header = {**content, **about, "tables": tables, "late_schema": late, "fingerprint": digest.hexdigest()[:32]}
         return cls(header, None, pa.Table.from_batches(batches, schema=table.schema))
 
     @classmethod
@@ -269,16 +273,19 @@ class Selection:
 
     @property
     def schema(self) -> pa.Schema:
-        """The Arrow schema of the samples, media columns with the type `MEDIA_TYPE`."""
-        media = {each.name for each in self.columns if each.media}
-        return pa.schema([each.with_type(MEDIA_TYPE) if each.name in media else each for each in self._schema])
+        """The Arrow schema of the samples: media columns have the type `MEDIA_TYPE`, late ones that of their values."""
+        types = {each.name: MEDIA_TYPE for each in self.columns if each.media}
+        if any(each.late is not None for each in self.columns):
+            late = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self._header["late_schema"])))
+            types |= {each.name: each.type for each in late}
+        return pa.schema([each.with_type(types.get(each.name, each.type)) for each in self._schema])
 
     @cached_property
     def _batches(self) -> Sequence[pa.RecordBatch]:
         return self._table.to_batches() if self._table is not None else _LazyBatches(self._mapped)
 
     def take(self, positions: NDArray[np.int64]) -> pa.Table:
-        """Return the samples at positions, in that order, with whole media references.
+        """Return the samples at positions, in that order, with whole media references and the row ids of late columns.
 
         Args:
             positions: int64, each in [0, num_samples), shape (n,); repeats allowed.
@@ -355,11 +362,20 @@ def _null_count(column: pa.ChunkedArray) -> int:
 
 
 def _fixed_batches(table: pa.Table) -> list[pa.RecordBatch]:
-    """Return a table as batches of `BATCH_ROWS` rows (the last may be shorter), copied, so that equal rows give
-    equal bytes."""
+    """Return a table as batches of `BATCH_ROWS` rows (the last may be shorter), so that equal rows give equal bytes."""
     batches = []
     for start in range(0, table.num_rows, BATCH_ROWS):
         part = table.slice(start, BATCH_ROWS)
-        part = part.take(pa.array(np.arange(part.num_rows))).combine_chunks()
-        batches += part.to_batches(max_chunksize=BATCH_ROWS)
+        columns = [_same_bytes(column.combine_chunks()) for column in part.columns]
+        batches.append(pa.record_batch(columns, schema=table.schema))
     return batches
+
+
+def _same_bytes(array: pa.Array) -> pa.Array:
+    """Return an array, copied unless its bytes depend on its values alone, as those of numbers without NULL do."""
+    if array.null_count == 0 and (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
+        return array
+    if array.null_count == 0 and pa.types.is_struct(array.type) and array.type.num_fields:
+        fields = [array.type.field(i) for i in range(array.type.num_fields)]
+        return pa.StructArray.from_arrays([_same_bytes(each) for each in array.flatten()], fields=fields)
+    return array.take(pa.array(np.arange(len(array))))

@@ -16,7 +16,7 @@ import numpy as np
 
 from cutlist.catalog import Snapshot
 from cutlist.compiler import quoted
-from cutlist.engine import DUCKDB_VERSION, Databases, Engine
+from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, SettingsError, listing
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.media import contact_sheet
@@ -30,7 +30,7 @@ from cutlist.views import View, load_views
 from cutlist.watch import watched
 
 if TYPE_CHECKING:
-    from cutlist.compiler import Statement
+    from cutlist.compiler import Plan, Statement
 
 
 def connect(
@@ -154,13 +154,15 @@ class Session:
         key = hashlib.sha256(f"{FORMAT}\n{DUCKDB_VERSION}\n{self._engine.key(plan)}".encode()).hexdigest()[:24]
         selection = self.saved.load(key)
         if selection is None:
-            compiled = watched(
-                lambda: self._engine.compile(plan), interrupt=self.interrupt, fraction=self.progress, title="compile"
-            )
-            selection = self._save(compiled, statement.place, key)
+            selection = self._save(self._compiled(plan).selection, statement.place, key)
         for each in selection.warnings:
             warnings.warn(each, QueryWarning, stacklevel=2)
         return selection
+
+    def _compiled(self, plan: Plan) -> Compiled:
+        return watched(
+            lambda: self._engine.compile(plan), interrupt=self.interrupt, fraction=self.progress, title="compile"
+        )
 
     def _save(self, selection: Selection, place: str, key: str) -> Selection:
         """Save a selection and tag the versions that it needs; where that cannot be, warn and return it as it is."""

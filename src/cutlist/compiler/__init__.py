@@ -1,7 +1,7 @@
 """The compiler: what a query names, and how its text is edited before DuckDB runs it. Pure; no DuckDB, no Lance.
 
-DuckDB runs the user's own text. `RULES` are the analyses, in order, each a pure function in a file of its own; they edit
-by source span only:
+DuckDB runs the user's own text; a rule edits it by source span only. Each is a pure function in a file of its own,
+`rules` has them in order. For every query:
 
     name_tables     every place that names a table, a view or a saved selection
     travel_in_time  AT (VERSION => …)
@@ -22,26 +22,11 @@ from cutlist.compiler.canonical import canonical
 from cutlist.compiler.checks.volatile import VOLATILE
 from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
 from cutlist.compiler.graph import view_order
-from cutlist.compiler.names import TableName, name_tables, table_names
+from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
-from cutlist.compiler.plan import Catalog, Plan, Rule, Scan
-from cutlist.compiler.rowid import expose_rowid
+from cutlist.compiler.plan import Catalog, Plan, Scan
+from cutlist.compiler.rules import COMPILING, NAMING, apply
 from cutlist.compiler.text import Statement, locate, parse, quoted
-from cutlist.compiler.travel import travel_in_time
-
-NAMING: tuple[Rule, ...] = (name_tables, travel_in_time, expose_rowid)
-"""What every query needs before DuckDB can run it."""
-
-COMPILING: tuple[Rule, ...] = ()
-"""What comes on top for a query that is compiled."""
-
-
-def apply(rules: tuple[Rule, ...], plan: Plan, catalog: Catalog) -> Plan:
-    """Return the plan after some rules, in order."""
-    for rule in rules:
-        plan = rule(plan, catalog)
-    return plan
-
 
 __all__ = [
     "COMPILING",
@@ -51,7 +36,6 @@ __all__ = [
     "ColumnFacts",
     "Plan",
     "Remark",
-    "Rule",
     "Scan",
     "Statement",
     "TableFacts",

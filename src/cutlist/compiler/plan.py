@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from sqlglot import exp
-
-from cutlist.compiler.facts import Remark, TableFacts
 from cutlist.compiler.text import Statement, quoted
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from cutlist.compiler.facts import Remark, TableFacts
 
 Edit = tuple[int, int, str]
 """A span [start, stop) of a text, and what replaces it."""

@@ -34,9 +34,9 @@ def travel_in_time(plan: Plan, catalog: Catalog) -> Plan:
         when = use.node.args.get("when")
         if when is not None:
             statement = plan.statements[use.statement]
-            start, stop = _clause(statement, use)
+            before, start, stop = _clause(statement, use)
             use = _at(use, when, statement.at(start), catalog)
-            plan = plan.edited(use.statement, (start, stop, ""))
+            plan = plan.edited(use.statement, (before, stop, ""))
         uses.append(use)
     return replace(plan, uses=tuple(uses))
 
@@ -63,8 +63,8 @@ def _at(use: Use, when: exp.HistoricalData, place: str, catalog: Catalog) -> Use
     return replace(use, scan=replace(use.scan, version=number), facts=facts)
 
 
-def _clause(statement: Statement, use: Use) -> tuple[int, int]:
-    """Return the span of `AT (…)` behind a table's name, with the white space before it."""
+def _clause(statement: Statement, use: Use) -> tuple[int, int, int]:
+    """Return where the white space before `AT (…)` behind a table's name starts, and the span of the clause itself."""
     tokens = [token for token in statement.tokens if token.start >= use.stop]
     at = next(
         index
@@ -72,5 +72,4 @@ def _clause(statement: Statement, use: Use) -> tuple[int, int]:
         if token.text.upper() == "AT" and tokens[index + 1].token_type == TokenType.L_PAREN
     )
     close = next(token for token in tokens[at:] if token.token_type == TokenType.R_PAREN)
-    before = tokens[at - 1].end + 1 if at else use.stop
-    return before, close.end + 1
+    return tokens[at - 1].end + 1 if at else use.stop, tokens[at].start, close.end + 1

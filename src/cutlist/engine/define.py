@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cutlist.compiler import Scan
     from cutlist.selection import Column, Selection, Source
-    from cutlist.store import Table
+    from cutlist.store import ScanTable, Table
 
 Numbers = Mapping[tuple[str, int, str], int]
 """Table, version and column → the number that `source` of a reference has for it."""
@@ -33,10 +33,11 @@ def numbered(sources: Sequence[Source]) -> Numbers:
 
 def define_table(
     cursor: duckdb.DuckDBPyConnection, scan: Scan, table: Table, numbers: Numbers, late: frozenset[str]
-) -> None:
-    """Define what a scan is called as a view over a table."""
+) -> ScanTable:
+    """Define what a scan is called as a view over a table; return what DuckDB scans."""
     arrow = f"{scan.name} scanned"
-    cursor.register(arrow, table.scan(scan.filter))
+    scanned = table.scan(scan.filter)
+    cursor.register(arrow, scanned)
     columns = []
     for name in table.sql_columns:
         number = numbers.get((table.name, table.version, name))
@@ -50,6 +51,7 @@ def define_table(
     if scan.rowid:
         columns.append("_rowid")
     cursor.execute(f"CREATE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} FROM {quoted(arrow)}")
+    return scanned
 
 
 def _reference(fields: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ from cutlist.views import View, needed_views
 if TYPE_CHECKING:
     from cutlist.catalog import Snapshot
     from cutlist.saved import Saved
-    from cutlist.store import Table
+    from cutlist.store import ScanTable, Table
 
 _ARROW_BATCH_ROWS = 65_536
 
@@ -60,11 +60,21 @@ class Binding:
     plan: Plan
     tables: Mapping[tuple[str, int], Table]
     sources: tuple[Source, ...]
+    scanned: dict[str, ScanTable] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The query as DuckDB gets it."""
         return self.plan.text("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A selection, the plan that it was made by, and by the name of each scan what DuckDB read."""
+
+    selection: Selection
+    plan: Plan
+    scanned: Mapping[str, ScanTable]
 
 
 @dataclass(frozen=True)
@@ -201,18 +211,20 @@ class Engine:
             if scan.selection:
                 define_selection(cursor, scan, selections[scan.table], tables, numbers, late)
             else:
-                define_table(cursor, scan, tables[self._key(scan)], numbers, late)
+                table = tables[self.key_of(scan)]
+                binding.scanned[scan.name] = define_table(cursor, scan, table, numbers, late)
         for name, view in plan.views.items():
             with self._placed(view, binding):
                 cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{plan.text(name)}")
         return binding
 
-    def _key(self, scan: Scan) -> tuple[str, int]:
+    def key_of(self, scan: Scan) -> tuple[str, int]:
+        """Return the table, and its version, that a scan is of."""
         return scan.table, self.snapshot.tables[scan.table].version if scan.version is None else scan.version
 
     def _tables(self, plan: Plan, selections: Iterable[Selection]) -> dict[tuple[str, int], Table]:
         """Return the tables that a plan scans, and those behind the saved selections, by name and version."""
-        keys = {self._key(scan) for scan in plan.scans.values() if not scan.selection}
+        keys = {self.key_of(scan) for scan in plan.scans.values() if not scan.selection}
         tables = {key: self.table_at(*key) for key in keys}
         for selection in selections:
             for each in selection.tables:
@@ -264,12 +276,12 @@ class Engine:
             if scan.selection:
                 parts.append(f"selection {scan.table}")
             else:
-                name, version = self._key(scan)
+                name, version = self.key_of(scan)
                 parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
         return "\n".join([parts[0], *sorted(set(parts[1:]))])
 
-    def compile(self, plan: Plan) -> Selection:
-        """Run a query over references and return its rows as a selection. No media byte is read.
+    def compile(self, plan: Plan) -> Compiled:
+        """Run a query over references and return its rows as a selection, and how. No media byte is read.
 
         The rows are in the query's ORDER BY and then by every output field; without one, by every output field.
 
@@ -302,12 +314,14 @@ class Engine:
                 table = _sorted(cursor, table)
         finally:
             cursor.close()
-        return Selection.build(
+        late = [(each, source) for each in reader.schema if (source := late_source(each.type)) is not None]
+        selection = Selection.build(
             table,
             reader.schema,
             constants,
             binding.sources,
             types=[self._type_of(binding, each, kind) for each, kind in zip(reader.schema, types, strict=True)],
+            late_types={each.name: _late_type(binding, source) for each, source in late},
             sql=statement.text,
             ordered=ordered,
             tables=[
@@ -317,6 +331,7 @@ class Engine:
             views={name: view.text for name, view in plan.views.items()},
             warnings=[str(remark) for remark in plan.remarks],
         )
+        return Compiled(selection=selection, plan=plan, scanned=binding.scanned)
 
     def _type_of(self, binding: Binding, column: pa.Field, kind: str) -> str:
         """Return DuckDB's type of a column of the result, of a late one that of its values."""
@@ -327,6 +342,12 @@ class Engine:
         facts = self._facts.table(late.table, late.version)
         assert facts is not None
         return facts.columns[late.column].type
+
+
+def _late_type(binding: Binding, source: int) -> pa.DataType:
+    """Return the Arrow type of the values of a late column."""
+    late = binding.sources[source]
+    return binding.tables[late.table, late.version].schema.field(late.column).type
 
 
 def _media_of(tables: Iterable[Table]) -> list[Source]:

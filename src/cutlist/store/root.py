@@ -91,7 +91,10 @@ class Store:
         Raises:
             CatalogError: if the version is gone, or the table was made anew since.
         """
-        table = self.open(name, version)
+        try:
+            table = self.open(name, version)
+        except CatalogError as error:
+            raise CatalogError(f"{error}; compile the query again to use the latest") from error
         if table.identity != identity:
             raise CatalogError(
                 f"table {name} in {self.root} was made anew since the selection was compiled, so its row ids mean "

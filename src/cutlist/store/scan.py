@@ -29,7 +29,10 @@ def scannable(kind: pa.DataType) -> bool:
 
 
 class ScanTable(lance.LanceDataset):
-    """A Lance dataset that DuckDB can scan: `_rowid` first, blobs as descriptors, and no push-down that crashes."""
+    """A Lance dataset that DuckDB can scan: `_rowid` first, blobs as descriptors, and no push-down that crashes.
+
+    `asked` has the columns and the filter of each scan that was made: what DuckDB really reads.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,8 @@ class ScanTable(lance.LanceDataset):
     ):
         super().__init__(uri, version, storage_options=dict(storage_options or {}) or None)
         self._columns = ["_rowid", *columns]
-        self._filter = filter
+        self.filter = filter
+        self.asked: list[tuple[list[str], str | None]] = []
         self._default_scan_options = {
             "columns": self._columns,
             "batch_size": SCAN_BATCH_ROWS,
@@ -51,16 +55,17 @@ class ScanTable(lance.LanceDataset):
     def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """Return a scanner for DuckDB; filters that Lance cannot take are answered by Arrow."""
         wanted = list(columns) if columns is not None else self._columns
+        self.asked.append((wanted, None if filter is None else str(filter)))
         if filter is None:
-            return super().scanner(columns=wanted, filter=self._filter, **options)
+            return super().scanner(columns=wanted, filter=self.filter, **options)
 
         def by_arrow() -> Any:
             text = str(filter)
             read = wanted + [name for name in self._columns if name not in wanted and name in text]
-            batches = super(ScanTable, self).scanner(columns=read, filter=self._filter, **options).to_reader()
+            batches = super(ScanTable, self).scanner(columns=read, filter=self.filter, **options).to_reader()
             return pa.dataset.Scanner.from_batches(batches, columns=wanted, filter=filter)
 
-        if self._filter is not None:  # Lance takes one filter; DuckDB's is answered by Arrow
+        if self.filter is not None:  # Lance takes one filter; DuckDB's is answered by Arrow
             return by_arrow()
         try:
             return _Scanner(super().scanner(columns=wanted, filter=filter, **options), by_arrow)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 import lance
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, MediaError, listing, suggest
@@ -130,6 +131,26 @@ class Table:
                     f"cannot tag version {self.version} of table {self.name}: {first_line(error)}"
                 ) from error
 
+    def take(self, column: str, row_ids: pa.Array) -> pa.ChunkedArray:
+        """Return the values of one column for each row id (uint64), in order; NULL where the row id is NULL.
+
+        Raises:
+            MediaError: if a row is gone from this version, or the storage fails.
+        """
+        wanted = row_ids.drop_null().unique().sort()
+        try:
+            taken = self.dataset._take_rows(wanted, columns=["_rowid", column])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
+        self._all_there(wanted.to_numpy(), taken)
+        return taken[column].take(pa.compute.index_in(row_ids, taken["_rowid"].combine_chunks()))
+
+    def _all_there(self, row_ids: NDArray[np.uint64], taken: pa.Table) -> None:
+        """Raise MediaError if rows that were asked for were not found, which Lance does not say."""
+        if taken.num_rows != len(row_ids):
+            gone = np.setdiff1d(row_ids, taken["_rowid"].to_numpy())
+            raise MediaError(f"{self.name}@{self.version}: rows {listing(map(str, gone), most=5)} are gone")
+
     def read_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[bytes | None]:
         """Return the bytes of one media column for each row id, in order, in one coalesced read.
 
@@ -156,9 +177,7 @@ class Table:
     def blob_sizes(self, column: str, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0."""
         taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
-        if taken.num_rows != len(row_ids):
-            gone = np.setdiff1d(row_ids, taken["_rowid"].to_numpy())
-            raise MediaError(f"{self.name}@{self.version}: rows {listing(map(str, gone), most=5)} are gone")
+        self._all_there(row_ids, taken)
         descriptors = taken[column].combine_chunks()
         sizes = pa.compute.struct_field(descriptors, "size")
         return np.asarray(sizes.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
@@ -193,7 +212,8 @@ def open_dataset(
             raise CatalogError(f"cannot open table {name} at {uri}: {first_line(error)}") from error
     if isinstance(version, str):
         raise CatalogError(f'table {name} has no tag "{version}"{suggest(version, tags)} Its tags: {listing(tags)}.')
+    if version is not None and version > versions[-1]:
+        raise CatalogError(f"table {name} has no version {version} yet; its latest is {versions[-1]}")
     raise CatalogError(
-        f"version {version} of table {name} no longer exists (its versions: "
-        f"{', '.join(map(str, versions[-10:]))}); compile the query again to use the latest"
+        f"version {version} of table {name} no longer exists (its versions: {', '.join(map(str, versions[-10:]))})"
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cutlist.compiler.checks.clauses import is_one_row
-from cutlist.compiler.checks.source import arguments, call_of, in_order, is_ordered, key_of, snippet, start_of
+from cutlist.compiler.checks.source import KEYS, arguments, call_of, in_order, is_ordered, key_of, snippet, start_of
 from cutlist.compiler.facts import Remark
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ BEST = frozenset(
 )
 OTHERS = frozenset({"mode", "approx_quantile", "reservoir_quantile", "approx_top_k", "lttb"})
 EVERY = ANY | LISTS | LISTS_OF_JSON | BEST | OTHERS
-
-_KEYS = frozenset({"id", "_rowid", "row_id"})
-"""Columns that are taken to tell rows apart, so that nothing ties."""
 
 _ORDERLESS = frozenset(
     {
@@ -136,5 +133,5 @@ def _has_no_ties(node: exp.Expr, name: str) -> bool:
         return False
     by = values[1]
     several = isinstance(by, exp.Tuple | exp.Struct) or (isinstance(by, exp.Anonymous) and by.name.lower() == "row")
-    key = isinstance(by, exp.Column) and by.name.lower() in _KEYS
+    key = isinstance(by, exp.Column) and by.name.lower() in KEYS
     return several or key or by == values[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import TokenType, exp
 
 from cutlist.compiler.checks.clauses import from_items, is_one_row
-from cutlist.compiler.checks.source import key_of, keyword_before, snippet
+from cutlist.compiler.checks.source import KEYS, key_of, keyword_before, snippet
 from cutlist.compiler.facts import Remark
 
 if TYPE_CHECKING:
@@ -59,12 +59,14 @@ def _distinct_on(statement: Statement, kinds: Kinds, select: exp.Select) -> Iter
         return
     on = {each.sql("duckdb").lower() for each in (keys.expressions or [keys])}
     shown = {each.unalias().sql("duckdb").lower() for each in select.expressions}
-    if shown <= on:
+    names = {each.name.lower() for each in keys.find_all(exp.Column)}
+    if shown <= on or (names & KEYS and len(kinds.sources(select)) == 1):
         return
     order = select.args.get("order")
     if order is not None and any(_ordered_by(each) not in on for each in order.expressions):
         return
-    wanted = ", ".join([*(snippet(statement, each) for each in (keys.expressions or [keys])), key_of(kinds, select)])
+    first, key = [snippet(statement, each) for each in (keys.expressions or [keys])], key_of(kinds, select)
+    wanted = ", ".join([*first, "…" if key in first else key])
     what = "without ORDER BY" if order is None else "beside an ORDER BY of nothing else"
     text = f"DISTINCT ON {what}: which row of a group it keeps can differ between runs; write ORDER BY {wanted}"
     yield Remark(place=statement.at(keyword_before(statement, keys, _DISTINCT)), text=text, error=order is None)

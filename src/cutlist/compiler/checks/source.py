@@ -27,6 +27,10 @@ _UNPLACED: dict[type[exp.Expr], frozenset[str]] = {
 """Functions to which sqlglot gives no place, and the names that they are written by."""
 
 
+KEYS = frozenset({"id", "_rowid", "row_id"})
+"""Columns that are taken to tell the rows of a table apart, so that nothing ties."""
+
+
 def offset_of(node: exp.Expr) -> int | None:
     """Return the offset of the first word of a node that has a place in the text."""
     starts = [int(each.meta["start"]) for each in node.walk() if "start" in each.meta]
@@ -212,7 +216,11 @@ def key_of(kinds: Kinds, node: exp.Expr) -> str:
     owners = having or tables
     if sources and not owners and not any(each.columns.open for each in sources):
         return "…"
-    return name if not owners or len(sources) == 1 else f"{owners[0].alias}.{name}"
+    if not owners or len(sources) == 1:
+        return name
+    alias = owners[0].node.args.get("alias")
+    written = alias.this if alias is not None else owners[0].node.this
+    return f"{written.sql('duckdb')}.{name}"
 
 
 def in_order(statement: Statement, call: exp.Expr, key: str) -> str:

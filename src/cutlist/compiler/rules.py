@@ -1,0 +1,43 @@
+"""The rules of the compiler, in order: from a parsed query to what DuckDB runs, and more for one that is compiled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cutlist.compiler.late import late_columns
+from cutlist.compiler.names import name_tables
+from cutlist.compiler.rowid import expose_rowid
+from cutlist.compiler.travel import travel_in_time
+
+if TYPE_CHECKING:
+    from cutlist.compiler.plan import Catalog, Plan, Rule
+
+WIDE_BYTES = 1024
+"""A column whose values are this long on average is read when a training step needs it, if only the output uses it."""
+
+
+def defer_columns(plan: Plan, catalog: Catalog) -> Plan:
+    """Leave out of the compiled rows what only the output uses and is wide: row ids stand for the values."""
+    wide: dict[str, frozenset[str]] = {}
+    words = {token.text.lower() for statement in plan.statements.values() for token in statement.tokens}
+    for use in plan.uses:
+        named = [name for name in use.facts.columns if "*" in words or name.lower() in words]
+        columns = {name for name in named if use.facts.columns[name].mean_bytes >= WIDE_BYTES}
+        wide[use.scan.table] = wide.get(use.scan.table, frozenset()) | columns
+    candidates = {table: columns for table, columns in wide.items() if columns}
+    return replace(plan, late=late_columns(plan.query, plan.views, candidates)) if candidates else plan
+
+
+NAMING: tuple[Rule, ...] = (name_tables, travel_in_time, expose_rowid)
+"""What every query needs before DuckDB can run it."""
+
+COMPILING: tuple[Rule, ...] = (defer_columns,)
+"""What comes on top for a query that is compiled."""
+
+
+def apply(rules: tuple[Rule, ...], plan: Plan, catalog: Catalog) -> Plan:
+    """Return the plan after some rules, in order."""
+    for rule in rules:
+        plan = rule(plan, catalog)
+    return plan
