@@ -5,9 +5,22 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tables import Query, load_queries
 
-from cutlist.compiler import canonical, expose_rowid, has_order, parse, table_names, total_order, view_order
-from cutlist.errors import QueryError
+from cutlist.compiler import (
+    NAMING,
+    ColumnFacts,
+    Plan,
+    TableFacts,
+    apply,
+    canonical,
+    has_order,
+    parse,
+    table_names,
+    total_order,
+    view_order,
+)
+from cutlist.errors import CatalogError, QueryError
 
 
 def tables(sql: str) -> list[str]:
@@ -105,29 +118,56 @@ def test_view_order_tells_the_circle_without_the_way_to_it() -> None:
         view_order(["a"], graph.__getitem__)
 
 
-# expose_rowid
+# the rules that every query needs
 
 
-@pytest.mark.parametrize(
-    ("sql", "edited"),
-    [
-        ("SELECT a FROM t", "SELECT a FROM t"),
-        ("SELECT '_rowid' FROM t", "SELECT '_rowid' FROM t"),
-        ("SELECT _rowid FROM v", "SELECT _rowid FROM v"),
-        ("SELECT _rowid FROM t", 'SELECT _rowid FROM "t with _rowid" AS t'),
-        ("SELECT x._ROWID FROM T AS x", 'SELECT x._ROWID FROM "T with _rowid" AS x'),
-        ("SELECT count(*), t._rowid FROM t", 'SELECT count(*), t._rowid FROM "t with _rowid" AS t'),
-        ("SELECT t._rowid FROM t, u", 'SELECT t._rowid FROM "t with _rowid" AS t, u'),
-        ("WITH t AS (SELECT 1 AS _rowid) SELECT _rowid FROM t", "WITH t AS (SELECT 1 AS _rowid) SELECT _rowid FROM t"),
-    ],
-)
-def test_expose_rowid(sql: str, edited: str) -> None:
-    assert expose_rowid(parse(sql), lambda name: name.lower() in ("t", "u"))[0] == edited
+class Tables:
+    """A catalog of the tables t and u at version 3, and of the view v."""
+
+    def table(self, name: str, version: int | str | None = None) -> TableFacts | None:
+        if name.lower() not in ("t", "u"):
+            return None
+        if version not in (None, 1, 2, 3, "old"):
+            raise CatalogError(f"{name} has no version {version}")
+        number = 1 if version == "old" else 3 if version is None else int(version)
+        return TableFacts(name=name.lower(), version=number, columns={"a": ColumnFacts(type="INTEGER")})
+
+    def selection(self, fingerprint: str) -> TableFacts:
+        if not "abcdef123".startswith(fingerprint):
+            raise CatalogError("no such selection")
+        return TableFacts(name="abcdef123")
+
+    def is_view(self, name: str) -> bool:
+        return name.lower() == "v"
+
+    def no_table(self, place: str, name: str) -> str:
+        return f"{place}: no {name}"
 
 
-def test_expose_rowid_names_its_tables() -> None:
-    statement = parse("SELECT t._rowid FROM T, u WHERE EXISTS (SELECT _rowid FROM w)")
-    assert expose_rowid(statement, lambda name: True)[1] == {"t", "w"}
+def planned(sql: str, *, strict: bool = True) -> Plan:
+    return apply(NAMING, Plan(query=parse(sql), views={}, strict=strict), Tables())
+
+
+RULES = load_queries("rules")
+
+
+@pytest.mark.parametrize("query", RULES, ids=[query.name for query in RULES])
+def test_rules(query: Query) -> None:
+    """What DuckDB gets stands behind `-- oracle:`, the names of what is scanned in `-- scans:`."""
+    if "error" in query.headers:
+        with pytest.raises(QueryError, match=query.headers["error"]):
+            planned(query.text)
+        return
+    plan = planned(query.text)
+    assert plan.text("") == query.oracle
+    if "scans" in query.headers:
+        assert list(plan.scans) == query.headers["scans"].split(", ")
+
+
+def test_a_name_that_only_duckdb_may_know_is_left_to_it() -> None:
+    assert planned("FROM mine", strict=False).uses == ()
+    with pytest.raises(QueryError, match="query:1:6: no mine"):
+        planned("FROM mine")
 
 
 # has_order, total_order

@@ -28,6 +28,8 @@ from tests.tables import MEDIA, SQL, Query, Rows, load_queries, oracle, params, 
 from cutlist import Session, connect
 from cutlist.store import Store, Table, blob_array, blob_field
 
+pytestmark = pytest.mark.filterwarnings("ignore::cutlist.errors.QueryWarning")
+
 QUERIES = load_queries("equal")
 NUM_EXAMPLES = 150
 

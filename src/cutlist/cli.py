@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -240,6 +241,11 @@ def version(root: Root = None, views: Views = None) -> None:
 def main() -> None:
     """Run the command line; an error of ours is one message on standard error and exit status 1, Ctrl-C is 130."""
     complain = Console(stderr=True, soft_wrap=True, highlight=False).print
+
+    def warn(text: Warning | str, *_: Any) -> None:
+        complain(f"[bold yellow]warning:[/bold yellow] {_escaped(str(text))}")
+
+    warnings.showwarning = warn
     try:
         app()
     except CutlistError as error:

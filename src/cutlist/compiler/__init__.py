@@ -20,6 +20,7 @@ without what does not change its meaning).
 from cutlist.compiler.calls import calls_of
 from cutlist.compiler.canonical import canonical
 from cutlist.compiler.checks.volatile import VOLATILE
+from cutlist.compiler.coverage import Dropped, dropped_nulls
 from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
 from cutlist.compiler.graph import view_order
 from cutlist.compiler.names import TableName, table_names
@@ -34,6 +35,7 @@ __all__ = [
     "VOLATILE",
     "Catalog",
     "ColumnFacts",
+    "Dropped",
     "Plan",
     "Remark",
     "Scan",
@@ -43,6 +45,7 @@ __all__ = [
     "apply",
     "calls_of",
     "canonical",
+    "dropped_nulls",
     "has_order",
     "locate",
     "parse",

@@ -26,19 +26,8 @@ STRICT = frozenset(
         *("list_contains", "array_contains", "list_has", "array_has", "array_length", "cardinality"),
         *("array_cosine_similarity", "array_cosine_distance", "array_distance", "array_inner_product"),
         *("list_cosine_similarity", "list_cosine_distance", "list_distance", "list_inner_product"),
-        *(
-            "year",
-            "month",
-            "day",
-            "hour",
-            "minute",
-            "second",
-            "date_part",
-            "date_trunc",
-            "extract",
-            "epoch",
-            "strftime",
-        ),
+        *("year", "month", "day", "hour", "minute", "second", "date_part"),
+        *("date_trunc", "extract", "epoch", "strftime"),
     }
 )
 """Functions that give NULL where any argument is NULL; tested against DuckDB."""

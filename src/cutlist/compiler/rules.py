@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cutlist.compiler.checks import check
 from cutlist.compiler.late import late_columns
 from cutlist.compiler.names import name_tables
 from cutlist.compiler.rowid import expose_rowid
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 WIDE_BYTES = 1024
 """A column whose values are this long on average is read when a training step needs it, if only the output uses it."""
+
+
+def check_query(plan: Plan, catalog: Catalog) -> Plan:
+    """Remark on what would not give the same rows again, and on what SQL cannot do with media."""
+    return replace(plan, remarks=(*plan.remarks, *check(plan.statements.values(), catalog.table)))
 
 
 def defer_columns(plan: Plan, catalog: Catalog) -> Plan:
@@ -32,7 +38,7 @@ def defer_columns(plan: Plan, catalog: Catalog) -> Plan:
 NAMING: tuple[Rule, ...] = (name_tables, travel_in_time, expose_rowid)
 """What every query needs before DuckDB can run it."""
 
-COMPILING: tuple[Rule, ...] = (defer_columns,)
+COMPILING: tuple[Rule, ...] = (check_query, defer_columns)
 """What comes on top for a query that is compiled."""
 
 

@@ -34,6 +34,7 @@ from cutlist.compiler import (
 from cutlist.engine.databases import DECODE_MACROS, Databases, bind_media_once
 from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
+from cutlist.engine.nulls import count_dropped
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.media.reference import FIELD_NAMES
 from cutlist.packing import Packer, is_media, is_sorted, late_source
@@ -298,6 +299,8 @@ class Engine:
         binding = self.bind(plan)
         cursor, statement = binding.cursor, plan.query
         try:
+            now = {name: table for (name, _), table in binding.tables.items() if table is self.snapshot.find(name)}
+            remarks = (*plan.remarks, *count_dropped(cursor, plan, self._facts, now))
             with self._placed(statement, binding):
                 bound = cursor.sql(binding.text)
                 names, types = bound.columns, [str(kind) for kind in bound.types]
@@ -329,7 +332,7 @@ class Engine:
                 for (name, version), table in binding.tables.items()
             ],
             views={name: view.text for name, view in plan.views.items()},
-            warnings=[str(remark) for remark in plan.remarks],
+            warnings=[str(remark) for remark in remarks],
         )
         return Compiled(selection=selection, plan=plan, scanned=binding.scanned)
 

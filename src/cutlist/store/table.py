@@ -56,7 +56,10 @@ class Table:
             CatalogError: if the table or the version is gone.
         """
         if "dataset" not in self._handles:
-            self._handles["dataset"] = open_dataset(self.name, self.uri, self.version, self.storage_options)
+            try:
+                self._handles["dataset"] = open_dataset(self.name, self.uri, self.version, self.storage_options)
+            except CatalogError as error:
+                raise CatalogError(f"{error}; compile the query again to use the latest") from error
         return self._handles["dataset"]
 
     @property

@@ -123,6 +123,11 @@ SELECT DISTINCT ON (category) category, id FROM videos ORDER BY category
 SELECT DISTINCT ON (category) category, id FROM videos ORDER BY category, motion DESC
 -- title: DISTINCT ON in order of all
 SELECT DISTINCT ON (category) category, id FROM videos ORDER BY ALL
+-- title: DISTINCT ON a key
+SELECT DISTINCT ON (id, category) * FROM videos
+-- title: DISTINCT ON a key of one side of a join
+-- error: query:1:8: DISTINCT ON without ORDER BY: which row of a group it keeps can differ between runs; write ORDER BY v\.id, …
+SELECT DISTINCT ON (v.id) v.id, c.text FROM videos v JOIN captions c ON c.video_id = v.id
 -- title: DISTINCT ON of nothing else
 SELECT DISTINCT ON (category) category FROM videos
 -- title: DISTINCT

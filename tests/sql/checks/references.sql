@@ -65,19 +65,14 @@ SELECT json_object('v', video) AS f FROM videos
 -- error: query:1:8: string_agg\(video, ',' ORDER BY id\) takes video for text: SQL has a reference to the medium, not its bytes; raw\(video\) in the SELECT list gives the training step the bytes
 SELECT string_agg(video, ',' ORDER BY id) AS f FROM videos
 -- title: a field
--- error: query:1:8: video\.ops reads ops out of a media reference, whose fields are no columns; use a column of the table, or the parameter that you gave to clip\(\), resize\(\) …
 SELECT video.ops AS f FROM videos
 -- title: a field of a qualified column
--- error: query:1:8: v\.video\.row reads row out of a media reference, whose fields are no columns; use a column of the table, or the parameter that you gave to clip\(\), resize\(\) …
 SELECT v.video.row AS f FROM videos v
 -- title: a field of a macro's result
--- error: query:1:29: clip\(video, 0, id\)\.stop_seconds reads stop_seconds out of a media reference, whose fields are no columns; use a column of the table, or the parameter that you gave to clip\(\), resize\(\) …
 SELECT id FROM videos WHERE clip(video, 0, id).stop_seconds > 5
 -- title: a field in brackets
--- error: query:1:8: video\['source'\] reads source out of a media reference, whose fields are no columns; use a column of the table, or the parameter that you gave to clip\(\), resize\(\) …
 SELECT video['source'] AS f FROM videos
 -- title: struct_extract
--- error: query:1:8: struct_extract\(video, 'row'\) takes a media reference apart, whose fields are no columns; select video itself
 SELECT struct_extract(video, 'row') AS f FROM videos
 -- title: all fields
 -- error: query:1:8: video\.\* would show what a media reference is made of; select video itself

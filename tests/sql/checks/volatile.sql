@@ -15,6 +15,9 @@ SELECT text FROM captions WHERE random() < 0.5
 -- title: random of a join
 -- error: query:1:72: random\(\) differs in every run; write sample\(v\.id, 0\.1\) for a share of the rows, or split\(v\.id, 'val', 0\.01\) to set some aside
 SELECT c.text FROM captions c JOIN videos v ON v.id = c.video_id WHERE random() < 0.5
+-- title: random of a join with a name in quotes
+-- error: query:1:63: random\(\) differs in every run; write sample\("order"\.id, 0\.1\) for a share of the rows, or split\("order"\.id, 'val', 0\.01\) to set some aside
+SELECT text FROM captions JOIN "order" ON id = video_id WHERE random() < 0.5
 -- title: random in a subquery
 -- error: query:1:70: random\(\) differs in every run; write sample\(id, 0\.1\) for a share of the rows, or split\(id, 'val', 0\.01\) to set some aside
 SELECT id FROM videos WHERE id IN (SELECT video_id FROM images WHERE random() > 0.5)

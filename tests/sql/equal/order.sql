@@ -36,8 +36,6 @@ SELECT id FROM videos ORDER BY id LIMIT 20%
 SELECT id FROM videos ORDER BY id LIMIT (SELECT count(*) // 2 FROM images)
 -- title: FETCH
 SELECT id FROM videos ORDER BY id OFFSET 2 ROWS FETCH FIRST 4 ROWS ONLY
--- title: LIMIT of everything without ORDER BY
-SELECT id, video FROM videos LIMIT 1000
 -- title: a sample of everything
 SELECT id, video FROM videos USING SAMPLE 100 PERCENT (bernoulli)
 -- title: a set operation

@@ -54,7 +54,7 @@ SELECT embedding FROM videos UNION SELECT embedding FROM images
 SELECT embedding FROM videos UNION ALL SELECT embedding FROM images
 -- title: UNION ALL with a value
 -- late: none
-SELECT embedding FROM videos UNION ALL SELECT [1, 2, 3, 4]::FLOAT[4]
+SELECT embedding FROM videos UNION ALL SELECT [1, 2, 3, 4]::FLOAT[]
 -- title: UNION ALL BY NAME
 -- late: none
 FROM videos UNION ALL BY NAME FROM images
@@ -87,7 +87,7 @@ SELECT id FROM videos WHERE embedding IN (SELECT embedding FROM images)
 SELECT id FROM videos WHERE (id, category, score, embedding) IN (FROM videos)
 -- title: ANY
 -- late: none
-SELECT [1, 2, 3, 4]::FLOAT[4] = ANY (SELECT embedding FROM images) AS a
+SELECT [1, 2, 3, 4]::FLOAT[] = ANY (SELECT embedding FROM images) AS a
 -- title: ARRAY
 -- late: none
 SELECT ARRAY(SELECT text FROM documents ORDER BY id) AS a

@@ -66,7 +66,7 @@ SELECT embedding::VARCHAR AS t FROM videos
 SELECT embedding[1] AS first FROM videos
 -- title: a distance
 -- late: none
-SELECT id, array_distance(embedding, embedding) AS d FROM videos
+SELECT id, list_distance(embedding, embedding) AS d FROM videos
 -- title: CASE
 -- late: none
 SELECT CASE WHEN id > 1 THEN embedding END AS e FROM videos

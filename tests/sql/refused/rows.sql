@@ -25,3 +25,6 @@ SELECT id FROM videos WHERE id = (SELECT id FROM images)
 -- title: error()
 -- match: too short
 SELECT id, CASE WHEN id > 20 THEN error('too short') ELSE id END AS n FROM videos
+-- title: LIMIT of everything without ORDER BY
+-- match: query:1:30: LIMIT without ORDER BY: which rows it keeps can differ between runs
+SELECT id, video FROM videos LIMIT 1000

@@ -79,25 +79,6 @@ class Kinds:
             self._kinds[id(node)] = self._of(node)
         return self._kinds[id(node)]
 
-    def field_of(self, node: exp.Expr) -> str | None:
-        """Return the name of the field that an expression takes out of a media reference, or None.
-
-        Examples:
-            >>> from cutlist.compiler.facts import ColumnFacts, TableFacts
-            >>> from cutlist.compiler.text import parse
-            >>> videos = TableFacts(name="videos", columns={"video": ColumnFacts(type="media")})
-            >>> Kinds(lambda name: videos).field_of(parse("SELECT video.row FROM videos").tree.expressions[0])
-            'row'
-        """
-        if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star):
-            kind, rest = self._resolve([part.name.lower() for part in node.parts], node)
-            return rest[0] if rest and kind is Kind.MEDIA else None
-        if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):
-            return node.expression.name if self.of(node.this) is Kind.MEDIA else None
-        if isinstance(node, exp.Bracket) and self.of(node.this) is Kind.MEDIA:
-            return str(node.expressions[0].name)
-        return None
-
     def sources(self, select: exp.Select) -> tuple[Source, ...]:
         """Return what stands in the FROM clause of one SELECT, in order."""
         if id(select) not in self._sources:

@@ -18,46 +18,26 @@ HASHES = frozenset({"md5", "md5_number", "sha1", "sha256", "hash"})
 LENGTHS = frozenset({"length", "len", "strlen", "octet_length", "bit_length", "char_length", "character_length"})
 TEXTS = frozenset(
     {
-        *(
-            "concat",
-            "concat_ws",
-            "format",
-            "printf",
-            "to_json",
-            "row_to_json",
-            "json_object",
-            "json_array",
-            "json_quote",
-        ),
+        *("concat", "concat_ws", "format", "printf"),
+        *("to_json", "row_to_json", "json_object", "json_array", "json_quote"),
         *("string_agg", "group_concat", "listagg", "array_to_string", "lower", "upper", "substring", "substr", "left"),
         *("right", "replace", "contains", "starts_with", "regexp_matches", "regexp_extract", "encode", "decode"),
         *("hex", "to_hex", "base64", "to_base64", "write_blob"),
     }
 )
-FIELDS = frozenset({"struct_extract", "struct_extract_at", "struct_keys", "struct_values", "unnest"})
+APART = frozenset({"unnest", "struct_keys", "struct_values"})
 CHANGES = frozenset({"struct_update", "struct_insert", "struct_concat"})
 
 _DEEP = frozenset({"to_json", "row_to_json", "json_object", "json_array", "hash", "format", "printf", "concat_ws"})
 """Functions that also turn lists and structs with media in them into text or bytes."""
 
-_TEXT_TYPES = (
-    "VARCHAR",
-    "TEXT",
-    "CHAR",
-    "STRING",
-    "BPCHAR",
-    "BLOB",
-    "BYTEA",
-    "VARBINARY",
-    "BINARY",
-    "JSON",
-    "VARIANT",
-    "BIT",
+_TEXT_TYPES = frozenset(
+    {*("VARCHAR", "TEXT", "CHAR", "STRING", "BPCHAR", "BLOB", "BYTEA", "VARBINARY", "BINARY", "BIT", "JSON", "VARIANT")}
 )
 
 
 def check_references(statement: Statement, kinds: Kinds) -> Iterator[Remark]:
-    """Yield errors for casts, functions and fields that would show what a media reference is made of.
+    """Yield errors for casts and functions that take a media reference for text or bytes, change it or take it apart.
 
     Examples:
         >>> from cutlist.compiler.facts import ColumnFacts, TableFacts
@@ -83,9 +63,6 @@ def _problem(statement: Statement, kinds: Kinds, node: exp.Expr) -> tuple[int, s
         return _operator(statement, kinds, node)
     if isinstance(node, exp.Column) and isinstance(node.this, exp.Star) and node.table:
         return _star(statement, kinds, node)
-    name = kinds.field_of(node) if isinstance(node, exp.Column | exp.Dot | exp.Bracket) else None
-    if name is not None:
-        return _field(statement, node, name)
     return _call(statement, kinds, node)
 
 
@@ -129,17 +106,9 @@ def _star(statement: Statement, kinds: Kinds, node: exp.Column) -> tuple[int, st
     return start_of(statement, node), text
 
 
-def _field(statement: Statement, node: exp.Expr, name: str) -> tuple[int, str]:
-    text = (
-        f"{snippet(statement, node)} reads {name} out of a media reference, whose fields are no columns; "
-        f"use a column of the table, or the parameter that you gave to clip(), resize() …"
-    )
-    return start_of(statement, node), text
-
-
 def _call(statement: Statement, kinds: Kinds, node: exp.Expr) -> tuple[int, str] | None:
     call = call_of(statement, node) if isinstance(node, exp.Func) else None
-    if call is None or call[0] in DECODE or call[0] not in HASHES | LENGTHS | TEXTS | FIELDS | CHANGES:
+    if call is None or call[0] in DECODE or call[0] not in HASHES | LENGTHS | TEXTS | APART | CHANGES:
         return None
     name, place = call
     chained = isinstance(node.parent, exp.Dot) and node.parent.expression is node
@@ -161,7 +130,7 @@ def _call(statement: Statement, kinds: Kinds, node: exp.Expr) -> tuple[int, str]
             place,
             f"{written} changes a media reference by hand; write clip({media}, …), resize({media}, …) and so on",
         )
-    if name in FIELDS:
+    if name in APART:
         return place, f"{written} takes a media reference apart, whose fields are no columns; select {media} itself"
     return place, f"{written} takes {media} for text: {_REFERENCE}; {_raw(statement, kinds, bad)}"
 

@@ -1,0 +1,437 @@
+"""Conditions that Lance answers exactly, so that it may leave rows out before DuckDB sees them.
+
+DuckDB still evaluates the whole query; a condition is pushed where it pays: an index of Lance's answers it, or the rows
+that it leaves out would have been read with a wide column.
+
+What was tried (Lance 14, DuckDB 2.0, every type of `tests/tables.py`, without and with an index of each kind):
+
+- The same: comparisons, IN, BETWEEN, IS NULL, LIKE, AND, OR, NOT, with NULL, NaN and both zeros, on all scalar types.
+- Lance refuses a literal that is not of its column's type, or out of its range: `i8 = 300`, `day = '2024-03-01'`,
+  `price = 1.5`. So a literal is written anew for the type of its column, or the condition is left to DuckDB.
+- Lance cuts a fraction off that a TIMESTAMP_S or TIMESTAMP_MS cannot hold, takes `\\` in a LIKE pattern as an escape,
+  has no ESCAPE, and does not know TIME literals. DuckDB compares a FLOAT with `1e-1` as DOUBLE, with `0.1` as FLOAT.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cutlist.compiler.names import base_tables
+from cutlist.compiler.text import Statement, span
+
+if TYPE_CHECKING:
+    from cutlist.compiler.facts import ColumnFacts, FindTable, TableFacts
+
+_RANGES = {
+    **{f"{name}INT": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in (("TINY", 8), ("SMALL", 16))},
+    **{f"U{name}INT": (0, 2**bits - 1) for name, bits in (("TINY", 8), ("SMALL", 16), ("BIG", 64))},
+    "INTEGER": (-(2**31), 2**31 - 1),
+    "UINTEGER": (0, 2**32 - 1),
+    "BIGINT": (1 - 2**63, 2**63 - 1),  # Lance cannot read -2**63
+}
+_FRACTIONS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP": 6, "TIMESTAMP_NS": 6}
+"""The digits of a second that a literal can have without being cut."""
+
+_YEARS = range(1700, 2200)  # what TIMESTAMP_NS can hold
+_DIGITS = 15  # as many as any DOUBLE keeps: a DECIMAL literal of DuckDB then is the same number as one of Lance's
+_COMPARISONS: Mapping[type[exp.Expr], tuple[str, str]] = {
+    exp.EQ: ("=", "="),
+    exp.NEQ: ("<>", "<>"),
+    exp.LT: ("<", ">"),
+    exp.LTE: ("<=", ">="),
+    exp.GT: (">", "<"),
+    exp.GTE: (">=", "<="),
+}
+"""Operator, and the operator with its sides changed."""
+
+_SORTED = frozenset({"BTREE", "BITMAP", "ZONEMAP"})
+_EQUAL = _SORTED | {"BLOOMFILTER"}
+_LABELS = frozenset({"LABEL_LIST"})
+_NONE: frozenset[str] = frozenset()
+_CLAUSES = "with_ distinct expressions from_ joins where group having windows qualify order limit offset"
+"""What a SELECT may have; not a sample, which is taken before WHERE."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """A condition as Lance is asked it, on one table, and whether an index answers it."""
+
+    table: int
+    text: str
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A column of a table in the FROM clause at hand: the number of the table, the name as stored, what is known."""
+
+    table: int
+    name: str
+    facts: ColumnFacts
+
+    def has(self, kinds: frozenset[str]) -> bool:
+        """Return whether the column has an index of one of these kinds."""
+        return not kinds.isdisjoint(self.facts.indexes)
+
+    def asked(self, condition: str, kinds: frozenset[str]) -> _Filter:
+        """Return a condition, in which `{}` is the column, that an index of these kinds answers."""
+        return _Filter(self.table, condition.replace("{}", f"`{self.name}`", 1), self.has(kinds))
+
+
+def pushed_filters(
+    statement: Statement, find: FindTable, wide_now: Callable[[str], bool] = lambda table: False
+) -> Mapping[int, str]:
+    """Return for tables in FROM a condition, in Lance's SQL, that every row has which the statement can use.
+
+    Args:
+        find: What is known of the table of a name; None for views.
+        wide_now: Whether the statement reads a wide column of a table; then every condition pays.
+
+    Returns:
+        Offset in the text of a table's name → condition.
+
+    Examples:
+        >>> from cutlist.compiler.facts import ColumnFacts, TableFacts
+        >>> from cutlist.compiler.text import parse
+        >>> width = ColumnFacts(type="INTEGER", indexes=frozenset({"BTREE"}))
+        >>> videos = TableFacts(name="videos", columns={"width": width, "text": ColumnFacts(type="VARCHAR")})
+        >>> pushed_filters(parse("SELECT * FROM videos WHERE Width >= 720 AND text LIKE 'a%'"), lambda name: videos)
+        {14: '`width` >= 720'}
+    """
+    base = {id(table) for table in base_tables(statement.tree)}
+    pushed = {}
+    for select in statement.tree.find_all(exp.Select):
+        scope = _Scope.of(select, lambda table: find(table.name) if id(table) in base else None)
+        if scope is None:
+            continue
+        filters = [each for conjunct in scope.conjuncts() if (each := _filter(conjunct, scope)) is not None]
+        for number, table in scope.kept.items():
+            place = span(table.this)
+            wide = wide_now(table.name)
+            texts = [each.text for each in filters if each.table == number and (wide or each.indexed)]
+            if texts and place is not None and statement.text[place[0]] != "'":
+                pushed[place[0]] = " AND ".join(dict.fromkeys(texts))
+    return pushed
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The FROM clause of a SELECT: its sources by number, and the tables in it whose rows WHERE alone decides on."""
+
+    select: exp.Select
+    joins: list[exp.Join]
+    sources: list[exp.Expr]
+    facts: Mapping[int, TableFacts]
+    kept: Mapping[int, exp.Table]
+
+    @classmethod
+    def of(cls, select: exp.Select, find: Callable[[exp.Table], TableFacts | None]) -> _Scope | None:
+        """Return the scope of a SELECT, or None where something in it is not understood."""
+        from_ = select.args.get("from_")
+        if from_ is None or any(value and key not in _CLAUSES.split() for key, value in select.args.items()):
+            return None
+        recursive = select.find_ancestor(exp.With)
+        joins = [*(from_.this.args.get("joins") or []), *(select.args.get("joins") or [])]
+        if (recursive is not None and recursive.args.get("recursive")) or not all(map(_is_plain_join, joins)):
+            return None
+        sources = [from_.this, *(join.this for join in joins)]
+        tables = {number: each for number, each in enumerate(sources) if isinstance(each, exp.Table)}
+        facts = {number: known for number, table in tables.items() if (known := find(table)) is not None}
+        kept = {number: tables[number] for number in _kept(joins) if number in facts and _is_plain(tables[number])}
+        return cls(select, joins, sources, facts, kept)
+
+    def conjuncts(self) -> Iterator[exp.Expr]:
+        """Yield the conditions that every row of the FROM clause meets: those of WHERE, and of ON in inner joins."""
+        where = self.select.args.get("where")
+        conditions = [where.this] if where is not None else []
+        conditions += [join.args["on"] for join in self.joins if join.args.get("on") is not None and _is_inner(join)]
+        for condition in conditions:
+            yield from _split(condition)
+
+    def named(self, node: exp.Expr | None) -> _Named | None:
+        """Return the column of a kept table that an expression is, or None."""
+        if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier) or node.args.get("db"):
+            return None
+        if node.table:
+            owners = [n for n, each in enumerate(self.sources) if each.alias_or_name.lower() == node.table.lower()]
+        else:
+            owners = [n for n, facts in self.facts.items() if facts.find(node.name) is not None]
+            merged = {each.name.lower() for join in self.joins for each in join.args.get("using") or []}
+            if node.name.lower() in merged or any(join.method.upper() == "NATURAL" for join in self.joins):
+                return None
+        if len(owners) != 1 or owners[0] not in self.kept:
+            return None
+        columns = self.facts[owners[0]].columns
+        name = next((each for each in columns if each.lower() == node.name.lower()), None)
+        return None if name is None or not _can_be_quoted(name) else _Named(owners[0], name, columns[name])
+
+
+def _can_be_quoted(name: str) -> bool:
+    return "`" not in name and "{" not in name
+
+
+def _is_plain(table: exp.Table) -> bool:
+    """Return whether a table is read as it is: no sample, no version, no other names for its columns."""
+    alias = table.args.get("alias")
+    return not any(value and key not in ("this", "alias", "db", "joins") for key, value in table.args.items()) and not (
+        isinstance(alias, exp.TableAlias) and alias.columns
+    )
+
+
+def _is_plain_join(join: exp.Join) -> bool:
+    method = join.method.upper()
+    return (
+        method in ("", "NATURAL", "ASOF")
+        and not (method == "ASOF" and join.side.upper() not in ("", "LEFT"))
+        and join.kind.upper() in ("", "INNER", "CROSS", "OUTER", "SEMI", "ANTI")
+        and not join.this.args.get("joins")
+    )
+
+
+def _is_inner(join: exp.Join) -> bool:
+    return not join.method and not join.side and join.kind.upper() in ("", "INNER")
+
+
+def _kept(joins: list[exp.Join]) -> list[int]:
+    """Return the numbers of the sources that a join neither fills up with NULL nor picks a row of."""
+    kept = [0]
+    for number, join in enumerate(joins, 1):
+        if join.side.upper() in ("RIGHT", "FULL"):
+            kept = []
+        picked = join.method.upper() == "ASOF" or join.kind.upper() in ("SEMI", "ANTI")
+        if join.side.upper() in ("", "RIGHT") and not picked:
+            kept.append(number)
+    return kept
+
+
+def _split(condition: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield the conditions that AND joins."""
+    condition = condition.unnest()
+    if isinstance(condition, exp.And):
+        yield from _split(condition.left)
+        yield from _split(condition.right)
+    else:
+        yield condition
+
+
+# Conditions. Each function returns None for what Lance might answer otherwise, or refuse.
+
+
+def _filter(node: exp.Expr, scope: _Scope) -> _Filter | None:
+    node = node.unnest()
+    if isinstance(node, (exp.And, exp.Or)):
+        return _both(node, scope)
+    if isinstance(node, exp.Not):
+        inner = _filter(node.this, scope)
+        return None if inner is None else _Filter(inner.table, f"NOT ({inner.text})", False)
+    if isinstance(node, exp.Column):
+        flag = scope.named(node)
+        return flag.asked("{}", _SORTED) if flag is not None and flag.facts.type == "BOOLEAN" else None
+    if type(node) in _COMPARISONS:
+        return _comparison(node, scope)
+    column = scope.named(node.this if not isinstance(node, exp.Anonymous) else next(iter(node.expressions), None))
+    if column is None:
+        return None
+    if isinstance(node, exp.Is):
+        known = isinstance(node.expression, exp.Null) and column.facts.type != "media"
+        return column.asked("{} IS NULL", _EQUAL) if known else None
+    if isinstance(node, exp.Between) and not node.args.get("symmetric"):
+        low, high = (_literal(node.args[key], column.facts.type) for key in ("low", "high"))
+        return column.asked(f"{{}} BETWEEN {low} AND {high}", _SORTED) if low and high else None
+    if isinstance(node, exp.In):
+        return _in(node, column)
+    return _about_text(node, column) if column.facts.type == "VARCHAR" else _about_list(node, column)
+
+
+def _both(node: exp.And | exp.Or, scope: _Scope) -> _Filter | None:
+    """Return AND or OR of conditions on one table; an index has to answer both sides of OR, one side of AND."""
+    left, right = _filter(node.left, scope), _filter(node.right, scope)
+    if left is None or right is None or left.table != right.table:
+        return None
+    word = "AND" if isinstance(node, exp.And) else "OR"
+    indexed = left.indexed or right.indexed if word == "AND" else left.indexed and right.indexed
+    return _Filter(left.table, f"({left.text} {word} {right.text})", indexed)
+
+
+def _comparison(node: exp.Expr, scope: _Scope) -> _Filter | None:
+    forward, backward = _COMPARISONS[type(node)]
+    left, right = node.this.unnest(), node.expression.unnest()
+    column, value, word = scope.named(left), right, forward
+    if column is None:
+        column, value, word = scope.named(right), left, backward
+    literal = _literal(value, column.facts.type) if column is not None else None
+    if column is None or literal is None:
+        return None
+    return column.asked(f"{{}} {word} {literal}", {"=": _EQUAL, "<>": _NONE}.get(word, _SORTED))
+
+
+def _in(node: exp.In, column: _Named) -> _Filter | None:
+    if not node.expressions or any(node.args.get(key) for key in ("query", "field", "unnest")):
+        return None
+    literals = [_literal(each, column.facts.type) for each in node.expressions]
+    texts = [each for each in literals if each is not None]
+    if len(texts) < len(literals):  # NULL too: `NOT 5 IN [1, NULL]` is true, `5 NOT IN (1, NULL)` is not
+        return None
+    return column.asked(f"{{}} IN ({', '.join(texts)})", _EQUAL)
+
+
+def _call(node: exp.Expr) -> tuple[str, exp.Expr | None]:
+    """Return what Lance calls a function of DuckDB's of a column and one more argument, and that argument."""
+    if isinstance(node, exp.Anonymous):
+        names = {"prefix": "starts_with", "suffix": "ends_with", "list_has_all": "array_has_all"}
+        return names.get(node.name.lower(), ""), node.expressions[1] if len(node.expressions) == 2 else None
+    names_by_type: Mapping[type[exp.Expr], str] = {
+        exp.Contains: "contains",
+        exp.StartsWith: "starts_with",
+        exp.EndsWith: "ends_with",
+        exp.ArrayContains: "array_has",
+        exp.ArrayOverlaps: "array_has_any",
+    }
+    return names_by_type.get(type(node), ""), node.args.get("expression")
+
+
+def _about_text(node: exp.Expr, column: _Named) -> _Filter | None:
+    """Return LIKE, contains(), starts_with() or ends_with() of a column of text."""
+    if isinstance(node, exp.Like) and not (set(_given(node)) - {"this", "expression", "negate"}):
+        pattern = node.expression
+        if not isinstance(pattern, exp.Literal) or not pattern.is_string or "\\" in pattern.name:
+            return None
+        longest = max(map(len, re.split("[%_]", pattern.name)))
+        kinds = frozenset({"BTREE"} if pattern.name[:1] not in ("%", "_", "") else ()) | _grams(longest)
+        negated = bool(node.args.get("negate"))
+        word = "NOT LIKE" if negated else "LIKE"
+        literal = _literal(pattern, "VARCHAR")
+        return column.asked(f"{{}} {word} {literal}", _NONE if negated else kinds) if literal else None
+    name, value = _call(node)
+    text = _literal(value, "VARCHAR") if value is not None else None
+    if text is None or value is None or name not in ("contains", "starts_with", "ends_with"):
+        return None
+    kinds = {"contains": _NONE, "starts_with": frozenset({"BTREE"}), "ends_with": _NONE}[name]
+    return column.asked(f"{name}({{}}, {text})", kinds | (_grams(len(value.name)) if name != "ends_with" else _NONE))
+
+
+def _grams(length: int) -> frozenset[str]:
+    """Return the kind of index that finds a text of some length within texts: it has runs of three letters."""
+    return frozenset({"NGRAM"}) if length >= 3 else _NONE
+
+
+def _about_list(node: exp.Expr, column: _Named) -> _Filter | None:
+    """Return list_contains(), list_has_any() or list_has_all() of a column of lists of text or whole numbers."""
+    element = column.facts.type.removesuffix("[]")
+    if element == column.facts.type or (element != "VARCHAR" and element not in _RANGES):
+        return None
+    name, value = _call(node)
+    if value is None:
+        return None
+    if name in ("array_has", "contains"):
+        literal = _literal(value, element)
+        return column.asked(f"array_has({{}}, {literal})", _LABELS) if literal else None
+    if name in ("array_has_any", "array_has_all") and element == "VARCHAR" and isinstance(value, exp.Array):
+        literals = [_literal(each, element) for each in value.expressions]
+        texts = [each for each in literals if each is not None]
+        if texts and len(texts) == len(literals):
+            return column.asked(f"{name}({{}}, [{', '.join(texts)}])", _LABELS)
+    return None
+
+
+def _given(node: exp.Expr) -> Iterator[str]:
+    """Yield the names of the arguments that a node has."""
+    return (key for key, value in node.args.items() if value)
+
+
+# Literals
+
+
+def _literal(node: exp.Expr, kind: str) -> str | None:
+    """Return a literal as Lance reads it for a column of a type, or None where that would be another value."""
+    node = node.unnest()
+    if kind == "BOOLEAN":
+        return str(bool(node.this)).lower() if isinstance(node, exp.Boolean) else None
+    if kind == "VARCHAR":
+        text = _string(node)
+        return None if text is None or "\0" in text else "'" + text.replace("'", "''") + "'"
+    if kind == "DATE" or kind in _FRACTIONS:
+        return _time(node, kind)
+    number = _number(node)
+    if number is None:
+        return None
+    value, text = number
+    if kind in _RANGES:
+        lowest, highest = _RANGES[kind]
+        return str(int(value)) if text.isdigit() and lowest <= value <= highest else None
+    if kind == "FLOAT" and "e" in text.lower():
+        return None
+    if kind in ("FLOAT", "DOUBLE"):
+        return _float(value)
+    return _decimal(value, kind) if "e" not in text.lower() else None
+
+
+def _string(node: exp.Expr) -> str | None:
+    return str(node.this) if isinstance(node, exp.Literal) and node.is_string else None
+
+
+def _number(node: exp.Expr) -> tuple[Decimal, str] | None:
+    """Return the number that a literal is, perhaps behind a minus, and its text without it."""
+    negative = isinstance(node, exp.Neg)
+    node = node.this.unnest() if negative else node
+    if not isinstance(node, exp.Literal) or node.is_string:
+        return None
+    text = str(node.this)
+    if not re.fullmatch(r"\d+(\.\d*)?([eE][+-]?\d{1,3})?", text, re.ASCII):
+        return None
+    return (-Decimal(text) if negative else Decimal(text)), text
+
+
+def _float(value: Decimal) -> str | None:
+    """Return a number that any way of reading gives the same DOUBLE, and FLOAT, for."""
+    digits = len(value.normalize().as_tuple().digits)
+    if digits > _DIGITS or (value and not Decimal("1e-30") < abs(value) < Decimal("1e30")):
+        return None
+    return repr(float(value)).replace("e+", "e")
+
+
+def _decimal(value: Decimal, kind: str) -> str | None:
+    """Return a number as a DECIMAL of exactly a column's type."""
+    found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", kind)
+    if found is None:
+        return None
+    precision, scale = int(found[1]), int(found[2])
+    digits, exponent = value.normalize().as_tuple()[1:]
+    if not isinstance(exponent, int) or -exponent > scale or len(digits) + exponent > precision - scale:
+        return None
+    return f"CAST('{value:f}' AS DECIMAL({precision}, {scale}))"
+
+
+def _time(node: exp.Expr, kind: str) -> str | None:
+    """Return a DATE or TIMESTAMP literal, for one of DuckDB's or a text that DuckDB casts to the column's type."""
+    given = ""
+    if type(node) is exp.Cast and not node.to.expressions:
+        given = str(node.to.this.value)
+        node = node.this
+    text = _string(node)
+    if text is None or given not in ("", "DATE", "TIMESTAMP", "TIMESTAMPNTZ"):
+        return None
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(\.\d{1,6})?)?", text, re.ASCII)
+    if found is None:
+        return None
+    day, clock, fraction = found[1], found[2], found[3] or ""
+    try:
+        moment = dt.datetime.fromisoformat(f"{day} {clock or '00:00:00'}")
+    except ValueError:
+        return None
+    if moment.year not in _YEARS:
+        return None
+    if kind == "DATE":
+        return f"DATE '{day}'" if clock is None and given in ("", "DATE") else None
+    if given == "DATE" and clock is not None:
+        return None
+    if len(fraction) > _FRACTIONS[kind] + 1 or (fraction and not _FRACTIONS[kind]):
+        return None
+    return f"TIMESTAMP '{day} {clock or '00:00:00'}{fraction}'"
