@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 MEDIA ?=
 PYTEST_ARGS ?= -n 2 --dist loadfile
+NUM ?= 10000
+SEED ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +15,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 step = @printf '== %s\n' '$(1)'
 
-.PHONY: help demo test check bench shell notebooks clean
+.PHONY: help demo test check fuzz bench shell notebooks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +46,9 @@ check: $(READY) ## everything that CI runs: format, lint, types, layers, tests
 	@grep '^Contracts:' $(VENV)/layers.txt
 	$(call step,pytest)
 	@$(MAKE) test
+
+fuzz: $(READY) ## compare NUM=10000 generated queries with DuckDB, from SEED=…; Ctrl-C stops and tells what was found
+	@$(BIN)/python -m tests.test_generated --num $(NUM) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## run the benchmarks, one after another
 	@for program in benchmarks/*.py; do printf '== %s\n' "$$program"; $(BIN)/python "$$program"; done

@@ -6,9 +6,8 @@
   ordered where the ORDER BY leaves ties; without it the order is total.
 - Compiled again, it is found again; compiled anew, with another number of threads, it is the same to the last byte.
 - No media byte is read for it (I2): the same with the bytes taken away.
-- So do queries that hypothesis makes from a small grammar.
 
-A header `-- bug: …` marks what does not hold yet.
+A header `-- bug: …` marks what does not hold yet. `test_generated.py` is the same for queries that hypothesis makes.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ import duckdb
 import lance
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.tables import MEDIA, SQL, Query, Rows, load_queries, oracle, params, write_tables
 
 from cutlist import Session, connect
@@ -31,7 +28,6 @@ from cutlist.store import Store, Table, blob_array, blob_field
 pytestmark = pytest.mark.filterwarnings("ignore::cutlist.errors.QueryWarning")
 
 QUERIES = load_queries("equal")
-NUM_EXAMPLES = 150
 
 
 @pytest.fixture(scope="module")
@@ -212,142 +208,3 @@ def test_no_media_byte_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             "SELECT id, video.clip(0, 2) AS clip FROM t WHERE video IS NOT NULL ORDER BY video DESC"
         )
         assert [row["id"] for row in selection.to_arrow().to_pylist()] == [3, 1]
-
-
-# Queries made by hypothesis
-
-NUMBERS = ("id", "width", "height", "motion", "duration_seconds")
-CONSTANTS = st.sampled_from(
-    ["0", "1", "2.5", "720", "-3", "-0.0::DOUBLE", "'nan'::DOUBLE", "'inf'::DOUBLE", "NULL", "20"]
-)
-OPERATORS = st.sampled_from(["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"])
-
-
-@st.composite
-def predicates(draw: st.DrawFn, alias: str = "v", depth: int = 2) -> str:
-    """Return a condition over the columns of `videos`."""
-    kinds = ["compare", "null", "text", "list", "columns", "between", "subquery"]
-    kind = draw(st.sampled_from([*kinds, "and", "or", "not"] if depth else kinds))
-    column = f"{alias}.{draw(st.sampled_from(NUMBERS))}"
-    if kind in ("and", "or"):
-        parts = [draw(predicates(alias, depth - 1)) for _ in range(2)]
-        return f"({parts[0]} {kind.upper()} {parts[1]})"
-    if kind == "not":
-        return f"(NOT {draw(predicates(alias, depth - 1))})"
-    if kind == "null":
-        each = draw(st.sampled_from(["motion", "category", "video", "info", "tags", "created", "info.codec"]))
-        return f"{alias}.{each} IS {draw(st.sampled_from(['', 'NOT ']))}NULL"
-    if kind == "text":
-        return draw(
-            st.sampled_from(
-                [
-                    f"{alias}.category LIKE 'f%'",
-                    f"{alias}.category = ''",
-                    f"{alias}.category > 'film'",
-                    f"{alias}.info.codec = 'h264'",
-                    f"list_contains({alias}.tags, 'b')",
-                    f"{alias}.created > '2024-01-12'",
-                ]
-            )
-        )
-    if kind == "list":
-        values = draw(st.lists(CONSTANTS, min_size=1, max_size=3))
-        return f"{column} {draw(st.sampled_from(['IN', 'NOT IN']))} ({', '.join(values)})"
-    if kind == "between":
-        return f"{column} BETWEEN {draw(CONSTANTS)} AND {draw(CONSTANTS)}"
-    if kind == "columns":
-        return f"{column} {draw(OPERATORS)} {alias}.{draw(st.sampled_from(NUMBERS))}"
-    if kind == "subquery":
-        inner = draw(st.sampled_from(["lang = 'en'", "score > 0", "text IS NULL", f"c._rowid = {alias}._rowid"]))
-        return draw(
-            st.sampled_from(
-                [
-                    f"EXISTS (FROM captions c WHERE c.video_id = {alias}.id AND {inner})",
-                    f"{alias}.id IN (SELECT video_id FROM captions c WHERE {inner})",
-                    f"{alias}._rowid < (SELECT count(*) FROM captions c WHERE {inner})",
-                ]
-            )
-        )
-    return f"{column} {draw(OPERATORS)} {draw(CONSTANTS)}"
-
-
-@st.composite
-def sources(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """Return a FROM clause in which `v` has the columns of `videos`, and more columns that it gives."""
-    videos = draw(
-        st.sampled_from(
-            [
-                "videos v",
-                "Videos AS v",
-                f"(SELECT *, _rowid FROM videos WHERE {draw(predicates('videos', 1))}) v",
-                "(SELECT *, _rowid FROM videos ORDER BY id DESC LIMIT 20) v",
-            ]
-        )
-    )
-    kind = draw(st.sampled_from(["", "", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "lateral", "unnest"]))
-    if kind == "":
-        return videos, []
-    if kind == "lateral":
-        return f"{videos}, LATERAL (SELECT image FROM images i WHERE i.video_id = v.id) AS x(image)", ["x.image"]
-    if kind == "unnest":
-        return f"{videos}, UNNEST(v.scenes) AS u(s)", ["s", "clip(v.video, s.start_seconds, s.stop_seconds)"]
-    if draw(st.booleans()):
-        return f"{videos} {kind} captions c ON c.video_id = v.id", ["c.text", "c.score", "c._rowid"]
-    return f"{videos} {kind} images i ON i.video_id = v.id AND i.width > 64", ["i.image", "COALESCE(i.image, v.video)"]
-
-
-@st.composite
-def selects(draw: st.DrawFn, width: int) -> str:
-    """Return a SELECT of `width` columns: one whole number, one medium, the others of any kind."""
-    origin, more = draw(sources())
-    others = [*more, "v.motion", "v.category", "v.video", "v._rowid", "v.tags", "resize(v.video, 8, v.height)"]
-    condition = draw(predicates())
-    columns = [draw(st.sampled_from(others)) for _ in range(width - 2)]
-    kind = draw(st.sampled_from(["rows", "rows", "distinct", "groups", "window"]))
-    if kind == "groups":
-        key = draw(st.sampled_from(["v.category", "v.width", "v.motion + 0", "v.video", "v._rowid % 3"]))
-        items = ["count(*)", "max(v.video)", key, *(f"max({each})" for each in columns[1:])][:width]
-        return f"SELECT {_named(items)} FROM {origin} WHERE {condition} GROUP BY {key}"
-    if kind == "window":
-        number = "rank() OVER (PARTITION BY v.category ORDER BY v.motion DESC, v.id)"
-        return f"SELECT {_named([number, 'v.video', *columns])} FROM {origin} WHERE {condition}"
-    word = "DISTINCT " if kind == "distinct" else ""
-    return f"SELECT {word}{_named(['v.id', 'v.video', *columns])} FROM {origin} WHERE {condition}"
-
-
-def _named(items: list[str]) -> str:
-    return ", ".join(f"{item} AS c{n}" for n, item in enumerate(items))
-
-
-@st.composite
-def queries(draw: st.DrawFn) -> str:
-    width = draw(st.sampled_from([2, 3, 4]))
-    text = draw(selects(width))
-    if draw(st.integers(0, 3)) == 0:
-        word = draw(st.sampled_from(["UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT ALL"]))
-        text = f"SELECT c0, c1 FROM ({text}) {word} SELECT c0, c1 FROM ({draw(selects(2))})"
-        width = 2
-    order = draw(st.sampled_from(["", "", "1 DESC", "2 NULLS FIRST"]))
-    if order:  # total, so that LIMIT is too
-        text += f" ORDER BY {order}, {', '.join(str(n + 1) for n in range(width))}"
-        if draw(st.booleans()):
-            text += f" LIMIT {draw(st.integers(1, 12))} OFFSET {draw(st.integers(0, 3))}"
-    return text
-
-
-def test_queries_made_by_hypothesis(session: Session, truth: duckdb.DuckDBPyConnection) -> None:
-    @settings(max_examples=NUM_EXAMPLES)
-    @given(queries())
-    def agree(text: str) -> None:
-        ordered = " ORDER BY " in text.rsplit(")", 1)[-1]
-        query = Query(name="made", text=text, headers={}, oracle=text)
-        expected = Rows.of(truth.sql(text.replace("_rowid", "rowid")).to_arrow_table(), MEDIA)
-        relation = session.sql(text).to_arrow_table()
-        check(
-            query, Rows.of(relation, [(each.table, each.column) for each in session.sources]), expected, ordered=ordered
-        )
-        if expected.rows:
-            got, _ = compiled(session, text)
-            check(query, got, expected, ordered=ordered)
-
-    agree()

@@ -145,7 +145,15 @@ class Selection:
             digest.update(batch.serialize())
         tables = [asdict(each) for each in about.pop("tables", ())]
         late = base64.b64encode(pa.schema(list((late_types or {}).items())).serialize()).decode()
-        header = {**content, **about, "tables": tables, "late_schema": late, "fingerprint": digest.hexdigest()[:32]}
+        header = {
+            "views": {},
+            "warnings": [],
+            **content,
+            **about,
+            "tables": tables,
+            "late_schema": late,
+            "fingerprint": digest.hexdigest()[:32],
+        }
         return cls(header, None, pa.Table.from_batches(batches, schema=table.schema))
 
     @classmethod
@@ -242,6 +250,11 @@ class Selection:
     def tables(self) -> tuple[TableVersion, ...]:
         """The tables that the query read, at their pinned versions."""
         return tuple(TableVersion(**each) for each in self._header["tables"])
+
+    @property
+    def views(self) -> dict[str, str]:
+        """The text of each view that the query needed, by name."""
+        return dict(self._header["views"])
 
     @property
     def warnings(self) -> tuple[str, ...]:

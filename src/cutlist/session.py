@@ -14,23 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cutlist.catalog import Snapshot
+from cutlist.catalog import Snapshot, fold_case
 from cutlist.compiler import quoted
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine
-from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, SettingsError, listing
+from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, SettingsError, listing, suggest
+from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.media import contact_sheet
 from cutlist.metadata import Metadata
 from cutlist.reader import Reader
 from cutlist.saved import Saved
-from cutlist.selection import FORMAT, Selection, Source
+from cutlist.selection import FORMAT, Selection, Source, TableVersion
 from cutlist.settings import Settings, read_settings
 from cutlist.store import Store, Table
 from cutlist.views import View, load_views
 from cutlist.watch import watched
 
 if TYPE_CHECKING:
-    from cutlist.compiler import Plan, Statement
+    from cutlist.compiler import Plan, Remark, Statement
 
 
 def connect(
@@ -178,6 +179,63 @@ class Session:
         except (OSError, CatalogError) as error:
             warnings.warn(f"the selection is not saved: {error}", stacklevel=3)
             return selection
+
+    def drop_selection(self, fingerprint: str) -> tuple[Selection, list[TableVersion]]:
+        """Delete a saved selection, by the start of its fingerprint, and the tags of versions that no other one needs.
+
+        Under a root that is not local the tags stay: other machines may have saved selections of their own.
+
+        Returns:
+            The selection, and the versions whose tags were dropped; Lance's clean-up may now delete those.
+
+        Raises:
+            CatalogError: if there is no such selection, or several.
+        """
+        selection = self.saved.find(fingerprint)
+        assert selection.path is not None
+        selection.path.unlink(missing_ok=True)
+        needed = {each for other in self.saved.all() for each in other.tables} if self.store.is_local else None
+        free = [each for each in selection.tables if needed is not None and each not in needed]
+        for each in free:
+            self._engine.table_at(each.name, each.version).unpin()
+        return selection, free
+
+    def explain(self, query: str) -> Explanation:
+        """Return what a query reads: from which tables, which columns when compiling and which by the loader, why, and
+        how many bytes an epoch takes, from the stored sizes of the media. Compiles the query, and saves nothing.
+
+        Raises:
+            QueryError: as `compile` does.
+        """
+        compiled = self._compiled(self._engine.plan(self.statement(query), strict=True))
+        keys = [(each.name, each.version) for each in compiled.selection.tables]
+        return explain(compiled, {key: self._engine.table_at(*key) for key in keys})
+
+    def lint(self, query: str | None = None) -> list[Remark]:
+        """Return what the checks have to say about a query, or about every view; compiles nothing.
+
+        Args:
+            query: A SELECT or the name of a view; default: every view. DuckDB must be able to bind it, too.
+        """
+        names = [query] if query is not None else sorted(self.views)
+        return list(dict.fromkeys(remark for name in names for remark in self._engine.lint(self.statement, name)))
+
+    def index(self, table: str, column: str, *, kind: str | None = None) -> str:
+        """Make a scalar index of a column, so that filters on it read just the rows that match; return its kind.
+
+        Args:
+            kind: `BTREE` (ranges; the default), `BITMAP` (few distinct values; the default for BOOLEAN), `LABEL_LIST`
+                (lists; the default for them), `NGRAM` (parts of text), `ZONEMAP` or `BLOOMFILTER`.
+
+        Raises:
+            CatalogError: if there is no such table or column, or Lance has no such index for its type.
+        """
+        found = fold_case(self.tables, table)
+        if found is None:
+            raise CatalogError(f'no table "{table}"{suggest(table, self.tables)} There are: {listing(self.tables)}.')
+        made = found.create_index(column, kind)
+        self.refresh()
+        return made
 
     def reading(self, query: str) -> AbstractContextManager[None]:
         """Return a context in which the errors of reading `sql(query)`, which runs only then, are QueryErrors."""

@@ -36,9 +36,7 @@ def set_operations(draw: st.DrawFn, scope: Scope) -> Made:
     else:
         sides, made = (wanted, wanted), wanted
     parts = [draw(selects(scope, each)).text for each in sides]
-    if word[:3] in ("INT", "EXC") and maybe(
-        draw, 2
-    ):  # of two queries that have nothing to do with each other, little is left
+    if word[:3] in ("INT", "EXC") and maybe(draw, 2):  # with a part of itself, so that something is left
         parts[1] = f"SELECT * FROM ({parts[0]}) WHERE {draw(keeping(scope.over(wanted).flat, 1))}"
     if maybe(draw):
         parts[0] = f"({parts[0]} ORDER BY {', '.join(str(n + 1) for n in range(len(wanted)))} LIMIT 9)"
@@ -96,7 +94,11 @@ def queries(draw: st.DrawFn, scope: Scope | None = None) -> Made:
     made = draw(set_operations(seen) if operation else stars(seen, top=top) if maybe(draw, 8) else selects(seen))
     prefix = f"WITH {recursive}{', '.join(clauses)} " if clauses else ""
     made = replace(made, text=prefix + made.text)
-    return draw(ordered(made, top=top, operation=operation)) if made.columns and maybe(draw, 2) else made
+    return (
+        draw(ordered(made, top=top, operation=operation))
+        if made.columns and made.keys is None and maybe(draw, 2)
+        else made
+    )
 
 
 @st.composite

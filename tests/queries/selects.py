@@ -202,14 +202,23 @@ def grouping_sets(draw: st.DrawFn, scope: Scope, wanted: Wanted) -> Made:
 @st.composite
 def first_of_each(draw: st.DrawFn, scope: Scope, wanted: Wanted) -> Made:
     """Return DISTINCT ON under a total order, in a subquery that keeps the order to itself."""
+    made = draw(by_hidden_keys(scope, wanted, distinct=True))
+    return Made(text=f"SELECT * FROM ({made.text})", columns=wanted)
+
+
+@st.composite
+def by_hidden_keys(draw: st.DrawFn, scope: Scope, wanted: Wanted, *, distinct: bool | None = None) -> Made:
+    """Return rows in a total order that the output need not show, with DISTINCT ON or not."""
     relation = draw(relations(scope))
     inner = scope.over(relation.columns)
-    on = [pick(draw, *relation.columns).text for _ in range(draw(st.integers(1, 2)))]
-    items = [(draw(expressions(inner.flat, each.kind)), each.text) for each in wanted]
-    keys = ", ".join([*on, draw(orders(inner, relation.key))])
-    rest = f"{_where(draw, inner)} ORDER BY {keys}"
-    text = _framed(draw, _items(draw, items), relation, rest, f"DISTINCT ON ({', '.join(on)}) ")
-    return Made(text=f"SELECT * FROM ({text})", columns=wanted)
+    items = _items(draw, [(draw(expressions(inner.flat, each.kind)), each.text) for each in wanted])
+    keys, where, limit, word = draw(orders(inner, relation.key)), _where(draw, inner), "", ""
+    if distinct or (distinct is None and maybe(draw)):
+        on = ", ".join(pick(draw, *relation.columns).text for _ in range(draw(st.integers(1, 2))))
+        keys, word = f"{on}, {keys}", f"DISTINCT ON ({on}) "
+    else:
+        limit = pick(draw, "", " LIMIT 7", " LIMIT 9 OFFSET 2", " OFFSET 3")
+    return Made(text=_framed(draw, items, relation, f"{where} ORDER BY {keys}{limit}", word), columns=wanted, keys=())
 
 
 @st.composite
@@ -298,7 +307,7 @@ def selects(draw: st.DrawFn, scope: Scope, wanted: Wanted | None = None) -> Made
     columns = any_columns(draw, scope, "other") if wanted is None else wanted
     kinds = [plain_selects, plain_selects, groups, first_of_each]
     if wanted is None:
-        kinds += [named_windows, grouping_sets, unnesting]
+        kinds += [named_windows, grouping_sets, unnesting, by_hidden_keys]
         if maybe(draw, 5):
             return draw(stars(scope))
     return draw(pick(draw, *kinds)(scope, columns))

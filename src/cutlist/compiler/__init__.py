@@ -17,7 +17,7 @@ Beside them: `parse` (text → tree and tokens), `view_order`, `total_order` (an
 without what does not change its meaning).
 """
 
-from cutlist.compiler.calls import calls_of
+from cutlist.compiler.calls import calls_of, clauses_of
 from cutlist.compiler.canonical import canonical
 from cutlist.compiler.checks.volatile import VOLATILE
 from cutlist.compiler.coverage import Dropped, dropped_nulls
@@ -45,6 +45,7 @@ __all__ = [
     "apply",
     "calls_of",
     "canonical",
+    "clauses_of",
     "dropped_nulls",
     "has_order",
     "locate",

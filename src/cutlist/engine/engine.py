@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,7 @@ from cutlist.compiler import (
     NAMING,
     VOLATILE,
     Plan,
+    Remark,
     Scan,
     Statement,
     apply,
@@ -190,6 +191,27 @@ class Engine:
         views, _ = needed_views(statement, self.find_view, self.parse)
         return apply(NAMING, Plan(query=statement, views=views, strict=strict), self._facts)
 
+    def lint(self, statement_of: Callable[[str], Statement], query: str) -> tuple[Remark, ...]:
+        """Return what the checks have to say about a query or a view; what is raised for it is one of the remarks.
+
+        Args:
+            statement_of: A query's text, or a view's name → its statement.
+        """
+        try:
+            plan = apply(COMPILING, self.plan(statement_of(query), strict=True), self._facts)
+            binding = self.bind(plan)
+            with contextlib.closing(binding.cursor) as cursor, self._placed(plan.query, binding):
+                cursor.sql(binding.text)
+                return (*plan.remarks, *self._dropped(binding))
+        except CutlistError as error:
+            place, _, text = str(error).partition(": ")
+            return (Remark(place=place, text=text, error=True),)
+
+    def _dropped(self, binding: Binding) -> Iterator[Remark]:
+        """Yield how many rows the conditions of a query drop for NULLs, in tables at the session's version."""
+        now = {name: table for (name, _), table in binding.tables.items() if table is self.snapshot.find(name)}
+        return count_dropped(binding.cursor, binding.plan, self._facts, now)
+
     def bind(self, plan: Plan) -> Binding:
         """Return a cursor on which a planned statement can run: its tables registered, its views defined.
 
@@ -299,8 +321,7 @@ class Engine:
         binding = self.bind(plan)
         cursor, statement = binding.cursor, plan.query
         try:
-            now = {name: table for (name, _), table in binding.tables.items() if table is self.snapshot.find(name)}
-            remarks = (*plan.remarks, *count_dropped(cursor, plan, self._facts, now))
+            remarks = (*plan.remarks, *self._dropped(binding))
             with self._placed(statement, binding):
                 bound = cursor.sql(binding.text)
                 names, types = bound.columns, [str(kind) for kind in bound.types]

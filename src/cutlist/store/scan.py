@@ -36,6 +36,7 @@ class ScanTable(lance.LanceDataset):
 
     def __init__(
         self,
+        table: str,
         uri: str,
         version: int,
         storage_options: Mapping[str, str] | None,
@@ -44,7 +45,7 @@ class ScanTable(lance.LanceDataset):
     ):
         super().__init__(uri, version, storage_options=dict(storage_options or {}) or None)
         self._columns = ["_rowid", *columns]
-        self.filter = filter
+        self.table, self.filter = table, filter
         self.asked: list[tuple[list[str], str | None]] = []
         self._default_scan_options = {
             "columns": self._columns,
@@ -55,7 +56,8 @@ class ScanTable(lance.LanceDataset):
     def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """Return a scanner for DuckDB; filters that Lance cannot take are answered by Arrow."""
         wanted = list(columns) if columns is not None else self._columns
-        self.asked.append((wanted, None if filter is None else str(filter)))
+        if columns is not None:  # otherwise only the schema is asked for
+            self.asked.append((wanted, None if filter is None else str(filter)))
         if filter is None:
             return super().scanner(columns=wanted, filter=self.filter, **options)
 

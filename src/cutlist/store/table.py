@@ -17,6 +17,9 @@ from cutlist.errors import CatalogError, MediaError, listing, suggest
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
 from cutlist.store.scan import ScanTable, scannable
 
+INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
+"""Kinds of scalar indexes."""
+
 _MEDIA_KINDS = ("video", "image", "audio")
 
 
@@ -99,7 +102,7 @@ class Table:
         Args:
             filter: A Lance filter; rows for which it is not true are left out.
         """
-        return ScanTable(self.uri, self.version, self.storage_options, self.sql_columns, filter)
+        return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter)
 
     @property
     def never_null(self) -> frozenset[str]:
@@ -120,6 +123,35 @@ class Table:
         """The kinds of the indexes of each column that has any, e.g. `BTREE`."""
         return index_kinds(self.dataset)
 
+    def create_index(self, column: str, kind: str | None = None) -> str:
+        """Make a scalar index of a column, or make it anew; return its kind.
+
+        Args:
+            kind: One of `INDEXES`; default `BITMAP` for BOOLEAN, `LABEL_LIST` for lists, else `BTREE`.
+
+        Raises:
+            CatalogError: if there is no such column, or Lance has no such index for its type.
+        """
+        names = [each.name for each in self.schema]
+        if column not in names:
+            raise CatalogError(
+                f'table {self.name} has no column "{column}"{suggest(column, names)} It has: {listing(names, most=40)}.'
+            )
+        of = self.schema.field(column).type
+        default = "LABEL_LIST" if pa.types.is_list(of) else "BITMAP" if pa.types.is_boolean(of) else "BTREE"
+        wanted = (kind or default).upper()
+        if wanted not in INDEXES:
+            raise CatalogError(f'no index of kind "{kind}"; there are {", ".join(INDEXES)}')
+        latest = open_dataset(self.name, self.uri, None, self.storage_options)
+        try:
+            latest.create_scalar_index(column, cast("Any", wanted), replace=True)
+        except (ValueError, OSError, TypeError, NotImplementedError) as error:
+            raise CatalogError(
+                f"cannot index {self.name}.{column} ({of}) by {wanted}: {first_line(error)}; "
+                f"there are {', '.join(INDEXES)}"
+            ) from error
+        return wanted
+
     def pin(self) -> None:
         """Tag this version, `cutlist-v3`, so that Lance's clean-up keeps its data; one tag serves every selection.
 
@@ -133,6 +165,12 @@ class Table:
                 raise CatalogError(
                     f"cannot tag version {self.version} of table {self.name}: {first_line(error)}"
                 ) from error
+
+    def unpin(self) -> None:
+        """Drop the tag of this version that `pin` made, if it is there."""
+        tag = f"cutlist-v{self.version}"
+        if tag in self.dataset.tags.list():
+            self.dataset.tags.delete(tag)
 
     def take(self, column: str, row_ids: pa.Array) -> pa.ChunkedArray:
         """Return the values of one column for each row id (uint64), in order; NULL where the row id is NULL.

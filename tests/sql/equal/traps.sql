@@ -112,6 +112,9 @@ SELECT * FROM images SEMI JOIN "order" o ON o._rowid = images.id
 -- title: a join in brackets that starts with UNNEST
 -- bug: sqlglot cannot parse it, so a query that DuckDB accepts is refused
 SELECT v.id, u.n FROM videos v JOIN (UNNEST([1, 2, 3]) AS u(n) JOIN range(3) AS r(m) ON r.m = u.n) ON u.n = v.id
+-- title: a row id in a chain of two calls
+-- bug: sqlglot reads columns inside a chain of calls as no columns, so _rowid is not seen
+SELECT id, v.video.clip(0.5, 1 + v._rowid).crop(0, 0, 4, 4) AS part FROM videos v
 -- title: a slice of a column that has the name of a type
 -- bug: sqlglot cannot parse text[:2], so a query that DuckDB accepts is refused
 SELECT text[:2] AS start FROM captions

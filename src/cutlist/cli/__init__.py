@@ -1,15 +1,10 @@
-"""The command line: `cutlist ingest | sql | compile | sheet | version`. Thin: each command is one call of a session."""
+"""The command line. Thin: each command is one call of a session."""
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -17,13 +12,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table as RichTable
 
 import cutlist
+from cutlist.cli import plans, saved
+from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, QueryError
 from cutlist.ingest import KINDS
-from cutlist.media.reference import FIELD_NAMES, to_ref
-from cutlist.selection import Source
 from cutlist.watch import watched
 
 app = typer.Typer(
@@ -33,12 +27,12 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-SHOWN_ROWS = 40
-"""Rows that a table in the terminal shows; JSON and CSV have all."""
+app.add_typer(saved.app, name="selections")
 
 Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")]
 Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]
 Query = Annotated[str, typer.Argument(help="A SELECT, or the name of a view.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Format(StrEnum):
@@ -97,98 +91,17 @@ def sql(
 
         def printed() -> None:
             if chosen is Format.JSON:
-                _print_json(names, _rows(relation), session.sources)
+                print_json(names, rows(relation), session.sources)
             elif chosen is Format.CSV:
-                writer = csv.writer(sys.stdout)
-                writer.writerow(names)
-                writer.writerows([_text(value, session.sources) for value in row] for row in _rows(relation))
+                print_csv(names, rows(relation), session.sources)
             else:
-                _print_table(names, types, list(_rows(relation.limit(SHOWN_ROWS + 1))), session.sources)
+                print_table(names, types, list(rows(relation.limit(SHOWN_ROWS + 1))), session.sources)
 
         if chosen is Format.JSON and len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise QueryError(f'query: two columns are named "{twice}", which JSON cannot have; give one another name')
         with session.reading(query):
             watched(printed, interrupt=session.interrupt, fraction=session.progress, title="query")
-
-
-def _rows(relation: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a relation as Python values, a batch in memory at a time."""
-    for batch in relation.to_arrow_reader():
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
-def _print_json(names: Sequence[str], rows: Iterator[tuple[Any, ...]], sources: Sequence[Source]) -> None:
-    separator = "[\n "
-    for row in rows:
-        values = {name: _json(value, sources) for name, value in zip(names, row, strict=True)}
-        sys.stdout.write(separator + json.dumps(values, ensure_ascii=False))
-        separator = ",\n "
-    sys.stdout.write("[]\n" if separator == "[\n " else "\n]\n")
-
-
-def _print_table(
-    names: Sequence[str], types: Sequence[str], rows: Sequence[tuple[Any, ...]], sources: Sequence[Source]
-) -> None:
-    table = RichTable(header_style="bold", row_styles=["", "dim"])
-    for name, kind in zip(names, types, strict=True):
-        kind = "media" if kind.startswith('STRUCT("source" USMALLINT') else kind.lower()
-        number = kind.startswith(("bigint", "integer", "double", "float", "decimal", "hugeint", "ubigint", "smallint"))
-        table.add_column(f"{name}\n[dim]{kind}[/dim]", justify="right" if number else "left", overflow="fold")
-    for row in rows[:SHOWN_ROWS]:
-        table.add_row(*("[dim]NULL[/dim]" if value is None else _escaped(_shown(value, sources)) for value in row))
-    console = Console()
-    console.print(table)
-    if len(rows) > SHOWN_ROWS:
-        console.print(f"the first {SHOWN_ROWS} rows; --format csv or json prints all")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, dict) and tuple(value) == FIELD_NAMES
-
-
-def _text(value: Any, sources: Sequence[Source]) -> str:
-    """Return a value as text; a media reference as `videos.video[12].clip(0, 2)`."""
-    if value is None:
-        return ""
-    if _is_reference(value):
-        ref = to_ref(value)
-        assert ref is not None
-        source = sources[ref.source]
-        return ".".join([f"{source.table}.{source.column}[{ref.row}]", *map(str, ref.ops)])
-    if isinstance(value, list | dict):
-        return json.dumps(_json(value, sources), ensure_ascii=False)
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _shown(value: Any, sources: Sequence[Source]) -> str:
-    """Return a value as a table shows it: floats with six digits."""
-    return f"{value:.6g}" if isinstance(value, float) else _text(value, sources)
-
-
-def _json(value: Any, sources: Sequence[Source]) -> Any:
-    """Return a value as JSON can hold it; a media reference is its text, bytes are hexadecimal, NaN is null."""
-    if _is_reference(value):
-        return _text(value, sources)
-    if isinstance(value, dict):
-        return {str(key): _json(each, sources) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(each, sources) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    return (
-        value.isoformat()
-        if isinstance(value, date | datetime | time)
-        else (str(value) if isinstance(value, timedelta) else value)
-    )
 
 
 @app.command("compile")
@@ -209,6 +122,67 @@ def compile_(query: Query, root: Root = None, views: Views = None) -> None:
         console.print(f"  {column.name}: {column.type.lower()}{ops}{nulls}", markup=False)
     if selection.path is not None:
         console.print(f"saved in {selection.path}", soft_wrap=True)
+
+
+@app.command()
+def explain(query: Query, as_json: AsJson = False, root: Root = None, views: Views = None) -> None:
+    """Show what a query reads: tables and versions, columns read now and later and why, filters, and bytes.
+
+    The query is compiled for it, and not saved. No media byte is read.
+
+    Example: `cutlist explain "SELECT clip(video, 0, 2) AS frames, caption FROM hd" --root data`
+    """
+    with cutlist.connect(root, views=views) as session:
+        found = session.explain(query)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
+    else:
+        plans.show(found)
+
+
+@app.command()
+def lint(
+    query: Annotated[str | None, typer.Argument(help="A SELECT, or the name of a view. [default: every view]")] = None,
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Check every view, or one query: unknown names, rows that differ from run to run, rows dropped for NULL.
+
+    Exit status 1 if there is an error.
+
+    Example: `cutlist lint --root data`
+    """
+    with cutlist.connect(root, views=views) as session:
+        remarks = session.lint(query)
+        checked = 1 if query is not None else len(session.views)
+    if as_json:
+        found = [{"place": each.place, "error": each.error, "text": each.text} for each in remarks]
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        plans.show_remarks(remarks, checked)
+    if any(each.error for each in remarks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def index(
+    table: Annotated[str, typer.Argument(help="The table.")],
+    column: Annotated[str, typer.Argument(help="The column.")],
+    kind: Annotated[
+        str | None, typer.Option(help="BTREE, BITMAP, LABEL_LIST, NGRAM, ZONEMAP or BLOOMFILTER. [default: by type]")
+    ] = None,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Make a scalar index of a column: queries that filter on it then read just the rows that match.
+
+    Example: `cutlist index videos category --kind BITMAP --root data`
+    """
+    with cutlist.connect(root, views=views) as session:
+        made = session.index(table, column, kind=kind)
+        version = session.tables[table].version if table in session.tables else None
+    typer.echo(f"{table}.{column}: {made} index" + (f", in version {version}" if version is not None else ""))
 
 
 @app.command()
@@ -242,14 +216,14 @@ def main() -> None:
     """Run the command line; an error of ours is one message on standard error and exit status 1, Ctrl-C is 130."""
     complain = Console(stderr=True, soft_wrap=True, highlight=False).print
 
-    def warn(text: Warning | str, *_: Any) -> None:
-        complain(f"[bold yellow]warning:[/bold yellow] {_escaped(str(text))}")
+    def warn(message: Warning | str, *_: Any, **__: Any) -> None:
+        complain(f"[bold yellow]warning:[/bold yellow] {escaped(str(message))}")
 
     warnings.showwarning = warn
     try:
         app()
     except CutlistError as error:
-        complain(f"[bold red]error:[/bold red] {_escaped(str(error))}")
+        complain(f"[bold red]error:[/bold red] {escaped(str(error))}")
         sys.exit(1)
     except SystemExit as error:
         if error.code == 130:  # typer's own, after Ctrl-C

@@ -1,0 +1,49 @@
+"""Plans and remarks for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from cutlist.cli.rows import escaped
+from cutlist.compiler import Remark
+from cutlist.explain import Explanation
+
+
+def show(plan: Explanation) -> None:
+    """Print a plan: what is scanned when the query is compiled, what a sample has, what an epoch reads."""
+    console = Console(highlight=False)
+    scans = Table(
+        "table", "version", "rows", "read now, and for", "filters", title="Read to compile", title_justify="left"
+    )
+    for scan in plan.scans:
+        read = "\n".join(f"{name}: {why}" for name, why in scan.columns.items())
+        filters = "\n".join(scan.filters)
+        scans.add_row(scan.table, str(scan.version), f"{scan.num_rows:,}", escaped(read), escaped(filters))
+    console.print(scans)
+    columns = Table("column", "type", "read", "what", "bytes an epoch", title="A sample", title_justify="left")
+    for column in plan.columns:
+        size = decimal(column.epoch_bytes) if column.epoch_bytes else ""
+        columns.add_row(column.name, escaped(column.type), column.read, escaped(column.why), size)
+    console.print(columns)
+    clipped = any("clip(" in column.why for column in plan.columns)
+    console.print(
+        f"{plan.num_samples:,} samples; the selection has {decimal(plan.selection_bytes)}; "
+        f"an epoch reads {'at most ' if clipped else ''}{decimal(plan.epoch_bytes)}"
+    )
+    for warning in plan.warnings:
+        console.print(f"[bold yellow]warning:[/bold yellow] {escaped(warning)}", soft_wrap=True)
+
+
+def show_remarks(remarks: Sequence[Remark], num_checked: int) -> None:
+    """Print what the checks had to say, and how many errors and warnings there are."""
+    console = Console(highlight=False)
+    for each in remarks:
+        word = "[bold red]error:[/bold red]" if each.error else "[bold yellow]warning:[/bold yellow]"
+        console.print(f"{word} {escaped(str(each))}", soft_wrap=True)
+    errors = sum(each.error for each in remarks)
+    checked = f"{num_checked} {'query' if num_checked == 1 else 'queries'}"
+    console.print(f"{checked}: {errors} errors, {len(remarks) - errors} warnings")
