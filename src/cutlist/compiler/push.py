@@ -277,6 +277,8 @@ def _in(node: exp.In, column: _Named) -> _Filter | None:
         return None
     literals = [_literal(each, column.facts.type) for each in node.expressions]
     texts = [each for each in literals if each is not None]
+    if len({type(each.unnest()) is exp.Cast for each in node.expressions}) > 1:
+        return None  # `IN [DATE '…', '… 05:00:00']` casts the second to DATE, `IN (…)` does not
     if len(texts) < len(literals):  # NULL too: `NOT 5 IN [1, NULL]` is true, `5 NOT IN (1, NULL)` is not
         return None
     return column.asked(f"{{}} IN ({', '.join(texts)})", _EQUAL)

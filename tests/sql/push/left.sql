@@ -41,6 +41,10 @@ SELECT id FROM videos WHERE score > 0.1234567890123456789
 -- wide: videos
 -- pushed: none
 SELECT id FROM videos WHERE day = '2024-1-1' AND day = TIMESTAMP '2024-01-01 12:00:00' AND created < '2024-01-01 12:00:00+01' AND created > 'infinity'
+-- title: dates and texts in one list
+-- wide: videos
+-- pushed: none
+SELECT id FROM videos WHERE created IN [DATE '2024-01-01', '2024-01-01 12:00:00']
 -- title: IS DISTINCT FROM
 -- wide: videos
 -- pushed: none
