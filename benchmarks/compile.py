@@ -1,13 +1,15 @@
 """How fast a query becomes a selection, side by side with DuckDB and Lance alone.
 
 One table, made once in two forms: `videos.lance`, with stable row ids and a Blob v2 column, and `videos.parquet`,
-without the blobs. A quarter of the rows match. Every contender runs in a fresh process, so that its peak memory is its
+without the blobs. A quarter of the rows match. A tenth of the rows is also in `vectors.lance`, with an embedding of 768
+floats. Every contender runs in a fresh process, so that its peak memory is its
 own, and the contenders take turns, so that a busy machine slows all of them; a ratio is the median of the ratios of the
 rounds. The first run of a process also opens the table and DuckDB, and is reported apart.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -38,20 +40,29 @@ from rich.table import Table
 import cutlist
 from cutlist.errors import SettingsError
 from cutlist.media.synthetic import COLOURS, MOTIONS, SUBJECTS
+from cutlist.selection import Selection
 from cutlist.store import SCAN_BATCH_ROWS, blob_field
 
-DATA_VERSION = 1
+DATA_VERSION = 2
 """Of what `make_data` makes; a higher one makes it anew."""
 
 CHUNK_ROWS = 1_000_000
+VECTORS_ROWS = 100_000
 SIZES = ((1920, 1080), (1280, 720), (854, 480), (640, 360))
 """Widths and heights, equally many of each; only the first matches."""
 
 MATCHES = "height * width >= 1080 * 1920"
-ROW_IDS, MEDIA, CLIPS, TEXT = (
-    f"SELECT {what} FROM videos WHERE {MATCHES}"
-    for what in ("_rowid", "video", "clip(video, 0, 2).resize(256, 256) AS frames", "video, caption")
-)
+EMBEDDING_FLOATS = 768
+VECTORS_SHARE = 10
+"""One row in so many of `videos` is in `vectors`: 20M embeddings would take 61 GB."""
+
+REOPENED_ROWS = 100_000_000
+
+
+def query(what: str, table: str = "videos") -> str:
+    """Return the query that a contender runs."""
+    return f"SELECT {what} FROM {table} WHERE {MATCHES}"
+
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 132)
@@ -67,6 +78,11 @@ class Data:
     def lance(self) -> str:
         """Path of the Lance table."""
         return str(self.folder / "videos.lance")
+
+    @property
+    def reopened(self) -> Path:
+        """Path of the saved selection of 100M rows."""
+        return self.folder / f"reopened-{REOPENED_ROWS}.arrow"
 
     @property
     def parquet(self) -> str:
@@ -86,14 +102,14 @@ class Measured:
 # -- the contenders -----------------------------------------------------------------------------------------------
 
 
-def _cutlist(query: str) -> Callable[[Data], Iterator[int]]:
+def _cutlist(sql: str) -> Callable[[Data], Iterator[int]]:
     """Return a contender that compiles a query to a saved selection; the saved file is deleted before each run."""
 
     def run(data: Data) -> Iterator[int]:
         with cutlist.connect(data.folder) as session:
             while True:
                 shutil.rmtree(data.folder / "_selections", ignore_errors=True)
-                selection = session.compile(query)
+                selection = session.compile(sql)
                 assert selection.path is not None
                 yield selection.num_samples
 
@@ -128,7 +144,7 @@ def _duckdb_lance(data: Data) -> Iterator[int]:
     with duckdb.connect() as connection:
         while True:
             connection.register("videos", lance.dataset(data.lance, default_scan_options=options))
-            yield connection.sql(ROW_IDS).to_arrow_table().num_rows
+            yield connection.sql(query("_rowid")).to_arrow_table().num_rows
 
 
 def _lance(data: Data) -> Iterator[int]:
@@ -138,24 +154,79 @@ def _lance(data: Data) -> Iterator[int]:
         yield dataset.scanner(columns=["_rowid"], filter=MATCHES, batch_size=SCAN_BATCH_ROWS).to_table().num_rows
 
 
-CONTENDERS: dict[str, tuple[str, Callable[[Data], Iterator[int]]]] = {
-    "parquet": ("DuckDB over Parquet: file_row_number → Arrow file", _duckdb_parquet("file_row_number")),
-    "duckdb-lance": ("DuckDB over Lance: _rowid → Arrow in memory", _duckdb_lance),
-    "lance": ("Lance's own filter: _rowid → Arrow in memory", _lance),
-    "rowid": ("cutlist: SELECT _rowid → saved selection", _cutlist(ROW_IDS)),
-    "media": ("cutlist: SELECT video → saved selection", _cutlist(MEDIA)),
-    "clips": ("cutlist: clip(video, 0, 2).resize(256, 256) → saved selection", _cutlist(CLIPS)),
-    "parquet-text": ("DuckDB over Parquet: …, caption → Arrow file", _duckdb_parquet("file_row_number, caption")),
-    "text": ("cutlist: SELECT video, caption → saved selection", _cutlist(TEXT)),
-}
-"""Key → what the table of results calls it, and the contender: it yields the number of rows after each run."""
+def _lancedb(data: Data) -> Iterator[int]:
+    """Build lancedb's permutation table of the matching rows, in memory."""
+    lancedb = importlib.import_module("lancedb")
+    builder = importlib.import_module("lancedb.permutation").permutation_builder
+    table = lancedb.connect(str(data.folder)).open_table("videos")
+    while True:
+        yield builder(table).filter(MATCHES).execute().count_rows()
 
-BASELINE = "parquet"
+
+def _reopen(data: Data) -> Iterator[int]:
+    """Open a saved selection of 100M rows in this process, and take 256 samples of it."""
+    positions = np.random.default_rng(0).integers(REOPENED_ROWS, size=256)
+    while True:
+        yield Selection.load(data.reopened).take(positions).num_rows
+
+
+def make_reopened(data: Data) -> None:
+    """Save the selection that is opened, unless it is there."""
+    if not data.reopened.is_file():
+        rows = pa.table({"_rowid": pa.array(np.arange(REOPENED_ROWS, dtype=np.uint64))})
+        Selection.build(rows, rows.schema, {}, [], types=["UBIGINT"], sql="", ordered=False).save(data.reopened)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """What the table of results calls it, what it does (it yields the number of rows after each run), and the contender
+    that it is compared with, which must give as many rows; None where there is none."""
+
+    title: str
+    run: Callable[[Data], Iterator[int]]
+    baseline: str | None = "parquet"
+
+
+CONTENDERS: dict[str, Contender] = {
+    "parquet": Contender(
+        title="DuckDB over Parquet: file_row_number → Arrow file", run=_duckdb_parquet("file_row_number")
+    ),
+    "duckdb-lance": Contender(title="DuckDB over Lance: _rowid → Arrow in memory", run=_duckdb_lance),
+    "lance": Contender(title="Lance's own filter: _rowid → Arrow in memory", run=_lance),
+    "lancedb": Contender(title="lancedb: permutation_builder().filter() → in memory", run=_lancedb),
+    "rowid": Contender(title="cutlist: SELECT _rowid → saved selection", run=_cutlist(query("_rowid"))),
+    "media": Contender(title="cutlist: SELECT video → saved selection", run=_cutlist(query("video"))),
+    "clips": Contender(
+        title="cutlist: clip(video, 0, 2).resize(256, 256) → saved selection",
+        run=_cutlist(query("clip(video, 0, 2).resize(256, 256) AS frames")),
+    ),
+    "scenes": Contender(
+        title="cutlist: clip(video, s, s + 2).resize(256, 256) → saved selection",
+        run=_cutlist(query("clip(video, start_seconds, start_seconds + 2).resize(256, 256) AS frames")),
+    ),
+    "parquet-text": Contender(
+        title="DuckDB over Parquet: …, caption → Arrow file", run=_duckdb_parquet("file_row_number, caption")
+    ),
+    "text": Contender(title="cutlist: SELECT video, caption → saved selection", run=_cutlist(query("video, caption"))),
+    "vectors": Contender(
+        title="cutlist: SELECT video of a tenth of the rows", run=_cutlist(query("video", "vectors")), baseline=None
+    ),
+    "embedding": Contender(
+        title="cutlist: SELECT video, embedding of those",
+        run=_cutlist(query("video, embedding", "vectors")),
+        baseline="vectors",
+    ),
+    "reopen": Contender(title="cutlist: open a selection of 100M rows, take 256", run=_reopen, baseline=None),
+}
+"""Key → contender."""
+
+EXTRA = frozenset({"lancedb"} if importlib.util.find_spec("lancedb") is None else ())
+"""Contenders that are left out because they are not installed."""
 
 
 def measure(key: str, data: Data, *, num_runs: int) -> Measured:
     """Return what some runs of one contender took, in this process."""
-    runs = CONTENDERS[key][1](data)
+    runs = CONTENDERS[key].run(data)
     seconds, num_rows = [], 0
     for _ in range(num_runs):
         began = time.perf_counter()
@@ -185,7 +256,7 @@ def make_data(folder: Path, num_rows: int) -> Data:
     unfinished = Data(folder=folder / f"{data.folder.name}.unfinished")
     shutil.rmtree(unfinished.folder, ignore_errors=True)
     unfinished.folder.mkdir(parents=True)
-    console.print(f"making {num_rows:,} rows once in {data.folder}: about {num_rows * 140 / 1e9:.1f} GB")
+    console.print(f"making {num_rows:,} rows once in {data.folder}: about {num_rows * 460 / 1e9:.1f} GB")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("videos", total=num_rows)
@@ -203,12 +274,28 @@ def make_data(folder: Path, num_rows: int) -> Data:
             for table in tables():
                 writer.write_table(table.drop_columns(["video"]), row_group_size=122_880)
         bar.update(task, completed=num_rows)
+        bar.reset(task, description="vectors", total=num_rows // VECTORS_SHARE)
+        for start in range(0, num_rows // VECTORS_SHARE, VECTORS_ROWS):
+            table = _vectors(start, min(start + VECTORS_ROWS, num_rows // VECTORS_SHARE))
+            path = str(unfinished.folder / "vectors.lance")
+            lance.write_dataset(
+                table, path, mode="append" if Path(path).exists() else "create", enable_stable_row_ids=True
+            )
+            bar.update(task, completed=start)
     unfinished.folder.rename(data.folder)
     return data
 
 
+def _vectors(start: int, stop: int) -> pa.Table:
+    """Return rows [start, stop) with an embedding in each."""
+    values = np.random.default_rng(start).random((stop - start) * EMBEDDING_FLOATS, dtype=np.float32)
+    embedding = pa.FixedSizeListArray.from_arrays(pa.array(values), EMBEDDING_FLOATS)
+    return _rows(start, stop).append_column("embedding", embedding)
+
+
 def _rows(start: int, stop: int) -> pa.Table:
-    """Return rows [start, stop): id, width, height (int64), a caption of some 40 bytes, and a video of one byte."""
+    """Return rows [start, stop): id, width, height (int64), start_seconds, a caption of some 40 bytes, and a video of
+    one byte."""
     rng = np.random.default_rng([DATA_VERSION, start])
     size = np.array(SIZES, dtype=np.int64)[rng.integers(len(SIZES), size=stop - start)]
     ids = np.arange(start, stop, dtype=np.int64)
@@ -218,11 +305,13 @@ def _rows(start: int, stop: int) -> pa.Table:
         pa.array(ids),
         pa.array(size[:, 0]),
         pa.array(size[:, 1]),
+        pa.array(rng.integers(0, 240, size=stop - start) / 4),
         pc.binary_join_element_wise(phrase, pc.cast(pa.array(ids), pa.string()), ""),
         one_byte_blobs(stop - start),
     ]
     fields = [pa.field(name, pa.int64()) for name in ("id", "width", "height")]
-    schema = pa.schema([*fields, pa.field("caption", pa.string()), blob_field("video", "video")])
+    fields += [pa.field("start_seconds", pa.float64()), pa.field("caption", pa.string())]
+    schema = pa.schema([*fields, blob_field("video", "video")])
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -253,7 +342,8 @@ def main(
 ) -> None:
     """Measure compiling a query to a saved selection, next to DuckDB and Lance alone.
 
-    Makes a table of 20M rows (2.8 GB), with a video of one byte in each row, in Lance and in Parquet.
+    Makes a table of 20M rows (3 GB), with a video of one byte in each row, in Lance and in Parquet, one of 2M rows with
+    embeddings (6 GB), and a selection of 100M rows (0.8 GB). Where lancedb is installed, it takes part.
 
     [bold]Examples[/bold]
 
@@ -263,12 +353,14 @@ def main(
 
     python benchmarks/compile.py --only parquet --only media --data /fast/disk
     """
-    keys = only or list(CONTENDERS)
+    keys = only or [key for key in CONTENDERS if key not in EXTRA]
     unknown = [key for key in keys if key not in CONTENDERS]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; there are {', '.join(CONTENDERS)}", param_hint="--only")
     folder = data or Path(tempfile.gettempdir()) / "cutlist-benchmarks"
     made = make_data(folder, rows)
+    if "reopen" in keys and not child:
+        make_reopened(made)
     if child:
         print(json.dumps(asdict(measure(child, made, num_runs=runs))))
         return
@@ -281,11 +373,12 @@ def main(
                 options = ["--rows", str(rows), "--data", str(folder), "--runs", str(runs), "--child", key]
                 done = subprocess.run([sys.executable, __file__, *options], stdout=subprocess.PIPE, check=True)
                 measured[key].append(Measured(**json.loads(done.stdout)))
-    answers = {each.num_rows for several in measured.values() for each in several}
-    if len(answers) != 1:
-        raise SettingsError(f"the contenders disagree on the number of rows: {sorted(answers)}")
-    results = [_result(key, measured[key], measured.get(BASELINE)) for key in keys]
-    _show(rows, answers.pop(), results)
+    for key in keys:
+        answers = {each.num_rows for other in (key, CONTENDERS[key].baseline) for each in measured.get(other or "", [])}
+        if len(answers) != 1:
+            raise SettingsError(f"{key} and what it is compared with disagree on the rows: {sorted(answers)}")
+    results = [_result(key, measured[key], measured.get(CONTENDERS[key].baseline or "")) for key in keys]
+    _show(rows, results)
     if json_file:
         about = {"benchmark": "compile", "num_rows": rows, "rounds": rounds, "runs": runs, "machine": machine()}
         json_file.write_text(json.dumps({**about, "results": results}, indent=2) + "\n", encoding="utf-8")
@@ -300,7 +393,7 @@ def _result(key: str, measured: list[Measured], baseline: list[Measured] | None)
         ratio = statistics.median(mine / other for mine, other in zip(warm, base, strict=True))
     return {
         "contender": key,
-        "title": CONTENDERS[key][0],
+        "title": CONTENDERS[key].title,
         "num_rows": measured[0].num_rows,
         "seconds": statistics.median(warm),
         "first_seconds": statistics.median(each.seconds[0] for each in measured),
@@ -310,8 +403,8 @@ def _result(key: str, measured: list[Measured], baseline: list[Measured] | None)
     }
 
 
-def _show(num_rows: int, num_matches: int, results: list[dict[str, Any]]) -> None:
-    table = Table(title=f"{num_matches:,} of {num_rows:,} rows match", title_justify="left")
+def _show(num_rows: int, results: list[dict[str, Any]]) -> None:
+    table = Table(title=f"{num_rows:,} rows, of which a quarter match", title_justify="left")
     table.add_column("", no_wrap=True)
     for heading in ("warm, s", "ratio", "first, s", "peak RSS, GB"):
         table.add_column(heading, justify="right")

@@ -140,6 +140,10 @@ def rows_of_all_types() -> pa.Table:
     def cycle(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
         return pa.array([values[i % len(values)] for i in range(count)], kind)
 
+    def moments(unit: int, kind: pa.DataType) -> pa.Array:  # some hours, then the years 9999 and 1494
+        hours = [1_709_078_400 * unit + 3600 * unit * i + unit // 2 for i in range(count)]
+        return pa.array([253_402_300_799 * unit, None, -15_000_000_000 * unit, *hours[3:]], kind)
+
     more = {
         "i16": cycle((-32768, 32767, 0, None, 300), pa.int16()),
         "i64": cycle((-(2**63), 2**63 - 1, 0, None, 2**53 + 1, 2**53), pa.int64()),
@@ -148,9 +152,9 @@ def rows_of_all_types() -> pa.Table:
         "text": cycle(TEXTS, pa.string()),
         "real": cycle((NAN, INF, -INF, None, -0.0, 0.0, 0.1, 2.5, 5.0), pa.float64()),
         "fine": cycle((Decimal("123456789012.345678"), Decimal("0.5"), None), pa.decimal128(18, 6)),
-        "seconds": pa.array([None if i == 2 else 1_709_078_400 + 3600 * i for i in range(count)], pa.timestamp("s")),
-        "millis": pa.array([None if i == 2 else 1_709_078_400_500 + i for i in range(count)], pa.timestamp("ms")),
-        "micros": pa.array([None if i == 2 else 1_709_078_400_123_456 + i for i in range(count)], pa.timestamp("us")),
+        "seconds": moments(1, pa.timestamp("s")),
+        "millis": moments(1_000, pa.timestamp("ms")),
+        "micros": moments(1_000_000, pa.timestamp("us")),
         "select": cycle((1, 2, None), pa.int64()),
         "tags": cycle((["a", "b"], [], None, ["b", None], ["c"]), pa.list_(pa.string())),
         "longs": cycle(([1, 2], [], None, [3, None]), pa.list_(pa.int64())),
@@ -273,7 +277,7 @@ NAMES = {"Mixed_Case": '"Mixed Case"', "select": '"select"'}
 
 
 @st.composite
-def conditions(draw: st.DrawFn, alias: str = "", depth: int = 1) -> str:
+def conditions(draw: st.DrawFn, alias: str = "", depth: int = 2) -> str:
     """Return a condition on the columns of `types`."""
     if depth and draw(st.integers(0, 2)) == 0:
         parts = [draw(conditions(alias, depth - 1)) for _ in range(2)]
@@ -357,6 +361,25 @@ def test_lance_gives_every_row_that_duckdb_gives(both: Both) -> None:
             event(f"the same: {rows == expected}")
 
     agree()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "NOT (f32 <> 0.1)",
+        "NOT (NOT (f32 IN (-1, 0.1)))",
+        "NOT (f32 < 0.1 OR f32 > 0.1)",
+        "NOT (u64 <> 18446744073709551615)",
+        "NOT (micros > TIMESTAMP '2024-02-28 05:00:00')",
+        "NOT (NOT (flag AND NOT flag IS NULL))",
+    ],
+)
+def test_literals_fit_their_columns_behind_not(both: Both, condition: str) -> None:
+    text = f"SELECT k FROM types WHERE {condition}"
+    expected = {row[0] for row in both.con.sql(text).fetchall()}
+    pushed = pushed_filters(parse(text), both.find, lambda table: True)
+    assert [kept(dataset, pushed[14]) for dataset in both.datasets] == [expected, expected]
+    assert expected
 
 
 @st.composite

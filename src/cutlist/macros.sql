@@ -16,7 +16,7 @@ CREATE MACRO media_push(m, code, call, again) AS CASE
 CREATE MACRO clip(m media, start_seconds DOUBLE, stop_seconds DOUBLE) AS
     (CASE
         WHEN m IS NULL OR start_seconds IS NULL OR stop_seconds IS NULL THEN NULL
-        WHEN NOT isfinite(start_seconds) OR isnan(stop_seconds) OR start_seconds < 0 OR stop_seconds <= start_seconds
+        WHEN NOT (start_seconds >= 0 AND start_seconds < stop_seconds AND stop_seconds <= 'infinity'::DOUBLE) -- NaN is the greatest
             THEN error(format('clip(…, {}, {}): expected 0 <= start_seconds < stop_seconds', start_seconds, stop_seconds))
         WHEN m.start_seconds IS NULL THEN struct_update(m,
             ops := media_push(m, 1, 'clip()', false), start_seconds := start_seconds, stop_seconds := stop_seconds)

@@ -10,6 +10,8 @@ What was tried (Lance 14, DuckDB 2.0, every type of `tests/tables.py`, without a
   `price = 1.5`. So a literal is written anew for the type of its column, or the condition is left to DuckDB.
 - Lance cuts a fraction off that a TIMESTAMP_S or TIMESTAMP_MS cannot hold, takes `\\` in a LIKE pattern as an escape,
   has no ESCAPE, and does not know TIME literals. DuckDB compares a FLOAT with `1e-1` as DOUBLE, with `0.1` as FLOAT.
+- Behind `NOT (…)` Lance compares a FLOAT with `0.1` as DOUBLE: see `_filter`. An index on a BOOLEAN loses the NULLs of
+  `NOT (flag IS FALSE)`: IS TRUE and IS FALSE are not pushed.
 """
 
 from __future__ import annotations
@@ -41,15 +43,19 @@ _FRACTIONS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP": 6, "TIMESTAMP_NS
 
 _YEARS = range(1700, 2200)  # what TIMESTAMP_NS can hold
 _DIGITS = 15  # as many as any DOUBLE keeps: a DECIMAL literal of DuckDB then is the same number as one of Lance's
-_COMPARISONS: Mapping[type[exp.Expr], tuple[str, str]] = {
-    exp.EQ: ("=", "="),
-    exp.NEQ: ("<>", "<>"),
-    exp.LT: ("<", ">"),
-    exp.LTE: ("<=", ">="),
-    exp.GT: (">", "<"),
-    exp.GTE: (">=", "<="),
+_COMPARISONS: Mapping[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
 }
-"""Operator, and the operator with its sides changed."""
+_TURNED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""The operators with their sides changed."""
+
+_NEGATED = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+"""The operators behind NOT; NaN is the greatest number, in DuckDB and in Lance."""
 
 _SORTED = frozenset({"BTREE", "BITMAP", "ZONEMAP"})
 _EQUAL = _SORTED | {"BLOOMFILTER"}
@@ -224,55 +230,66 @@ def _split(condition: exp.Expr) -> Iterator[exp.Expr]:
 # Conditions. Each function returns None for what Lance might answer otherwise, or refuse.
 
 
-def _filter(node: exp.Expr, scope: _Scope) -> _Filter | None:
+def _filter(node: exp.Expr, scope: _Scope, negated: bool = False) -> _Filter | None:
+    """Return a condition, or its negation, for Lance.
+
+    NOT goes inwards, to the operators: Lance fits literals to their columns there, but not behind `NOT (…)`, where
+    `NOT (x <> 0.1)` has no row for a FLOAT of 0.1.
+    """
     node = node.unnest()
     if isinstance(node, (exp.And, exp.Or)):
-        return _both(node, scope)
+        return _both(node, scope, negated)
     if isinstance(node, exp.Not):
-        inner = _filter(node.this, scope)
-        return None if inner is None else _Filter(inner.table, f"NOT ({inner.text})", False)
+        return _filter(node.this, scope, not negated)
     if isinstance(node, exp.Column):
         flag = scope.named(node)
-        return flag.asked("{}", _SORTED) if flag is not None and flag.facts.type == "BOOLEAN" else None
+        return _asked(flag, "{}", negated, _SORTED) if flag is not None and flag.facts.type == "BOOLEAN" else None
     if type(node) in _COMPARISONS:
-        return _comparison(node, scope)
+        return _comparison(node, scope, negated)
     column = scope.named(node.this if not isinstance(node, exp.Anonymous) else next(iter(node.expressions), None))
     if column is None:
         return None
     if isinstance(node, exp.Is):
         known = isinstance(node.expression, exp.Null) and column.facts.type != "media"
-        return column.asked("{} IS NULL", _EQUAL) if known else None
+        return column.asked(f"{{}} IS {'NOT ' * negated}NULL", _NONE if negated else _EQUAL) if known else None
     if isinstance(node, exp.Between) and not node.args.get("symmetric"):
         low, high = (_literal(node.args[key], column.facts.type) for key in ("low", "high"))
-        return column.asked(f"{{}} BETWEEN {low} AND {high}", _SORTED) if low and high else None
+        text = f"{{}} {'NOT ' * negated}BETWEEN {low} AND {high}"
+        return column.asked(text, _NONE if negated else _SORTED) if low and high else None
     if isinstance(node, exp.In):
-        return _in(node, column)
-    return _about_text(node, column) if column.facts.type == "VARCHAR" else _about_list(node, column)
+        return _in(node, column, negated)
+    about = _about_text if column.facts.type == "VARCHAR" else _about_list
+    return about(node, column, negated)
 
 
-def _both(node: exp.And | exp.Or, scope: _Scope) -> _Filter | None:
+def _asked(column: _Named, condition: str, negated: bool, kinds: frozenset[str]) -> _Filter:
+    """Return a condition that is no operator, or its negation, which no index is quick for."""
+    return column.asked("NOT " * negated + condition, _NONE if negated else kinds)
+
+
+def _both(node: exp.And | exp.Or, scope: _Scope, negated: bool) -> _Filter | None:
     """Return AND or OR of conditions on one table; an index has to answer both sides of OR, one side of AND."""
-    left, right = _filter(node.left, scope), _filter(node.right, scope)
+    left, right = _filter(node.left, scope, negated), _filter(node.right, scope, negated)
     if left is None or right is None or left.table != right.table:
         return None
-    word = "AND" if isinstance(node, exp.And) else "OR"
+    word = "AND" if isinstance(node, exp.And) != negated else "OR"
     indexed = left.indexed or right.indexed if word == "AND" else left.indexed and right.indexed
     return _Filter(left.table, f"({left.text} {word} {right.text})", indexed)
 
 
-def _comparison(node: exp.Expr, scope: _Scope) -> _Filter | None:
-    forward, backward = _COMPARISONS[type(node)]
-    left, right = node.this.unnest(), node.expression.unnest()
-    column, value, word = scope.named(left), right, forward
+def _comparison(node: exp.Expr, scope: _Scope, negated: bool) -> _Filter | None:
+    word = _COMPARISONS[type(node)]
+    column, value = scope.named(node.this.unnest()), node.expression
     if column is None:
-        column, value, word = scope.named(right), left, backward
+        column, value, word = scope.named(node.expression.unnest()), node.this, _TURNED[word]
     literal = _literal(value, column.facts.type) if column is not None else None
     if column is None or literal is None:
         return None
+    word = _NEGATED[word] if negated else word
     return column.asked(f"{{}} {word} {literal}", {"=": _EQUAL, "<>": _NONE}.get(word, _SORTED))
 
 
-def _in(node: exp.In, column: _Named) -> _Filter | None:
+def _in(node: exp.In, column: _Named, negated: bool) -> _Filter | None:
     if not node.expressions or any(node.args.get(key) for key in ("query", "field", "unnest")):
         return None
     literals = [_literal(each, column.facts.type) for each in node.expressions]
@@ -281,7 +298,7 @@ def _in(node: exp.In, column: _Named) -> _Filter | None:
         return None  # `IN [DATE '…', '… 05:00:00']` casts the second to DATE, `IN (…)` does not
     if len(texts) < len(literals):  # NULL too: `NOT 5 IN [1, NULL]` is true, `5 NOT IN (1, NULL)` is not
         return None
-    return column.asked(f"{{}} IN ({', '.join(texts)})", _EQUAL)
+    return column.asked(f"{{}} {'NOT ' * negated}IN ({', '.join(texts)})", _NONE if negated else _EQUAL)
 
 
 def _call(node: exp.Expr) -> tuple[str, exp.Expr | None]:
@@ -299,7 +316,7 @@ def _call(node: exp.Expr) -> tuple[str, exp.Expr | None]:
     return names_by_type.get(type(node), ""), node.args.get("expression")
 
 
-def _about_text(node: exp.Expr, column: _Named) -> _Filter | None:
+def _about_text(node: exp.Expr, column: _Named, negated: bool) -> _Filter | None:
     """Return LIKE, contains(), starts_with() or ends_with() of a column of text."""
     if isinstance(node, exp.Like) and not (set(_given(node)) - {"this", "expression", "negate"}):
         pattern = node.expression
@@ -307,7 +324,7 @@ def _about_text(node: exp.Expr, column: _Named) -> _Filter | None:
             return None
         longest = max(map(len, re.split("[%_]", pattern.name)))
         kinds = frozenset({"BTREE"} if pattern.name[:1] not in ("%", "_", "") else ()) | _grams(longest)
-        negated = bool(node.args.get("negate"))
+        negated = negated != bool(node.args.get("negate"))
         word = "NOT LIKE" if negated else "LIKE"
         literal = _literal(pattern, "VARCHAR")
         return column.asked(f"{{}} {word} {literal}", _NONE if negated else kinds) if literal else None
@@ -316,7 +333,8 @@ def _about_text(node: exp.Expr, column: _Named) -> _Filter | None:
     if text is None or value is None or name not in ("contains", "starts_with", "ends_with"):
         return None
     kinds = {"contains": _NONE, "starts_with": frozenset({"BTREE"}), "ends_with": _NONE}[name]
-    return column.asked(f"{name}({{}}, {text})", kinds | (_grams(len(value.name)) if name != "ends_with" else _NONE))
+    kinds |= _grams(len(value.name)) if name != "ends_with" else _NONE
+    return _asked(column, f"{name}({{}}, {text})", negated, kinds)
 
 
 def _grams(length: int) -> frozenset[str]:
@@ -324,7 +342,7 @@ def _grams(length: int) -> frozenset[str]:
     return frozenset({"NGRAM"}) if length >= 3 else _NONE
 
 
-def _about_list(node: exp.Expr, column: _Named) -> _Filter | None:
+def _about_list(node: exp.Expr, column: _Named, negated: bool) -> _Filter | None:
     """Return list_contains(), list_has_any() or list_has_all() of a column of lists of text or whole numbers."""
     element = column.facts.type.removesuffix("[]")
     if element == column.facts.type or (element != "VARCHAR" and element not in _RANGES):
@@ -334,12 +352,12 @@ def _about_list(node: exp.Expr, column: _Named) -> _Filter | None:
         return None
     if name in ("array_has", "contains"):
         literal = _literal(value, element)
-        return column.asked(f"array_has({{}}, {literal})", _LABELS) if literal else None
+        return _asked(column, f"array_has({{}}, {literal})", negated, _LABELS) if literal else None
     if name in ("array_has_any", "array_has_all") and element == "VARCHAR" and isinstance(value, exp.Array):
         literals = [_literal(each, element) for each in value.expressions]
         texts = [each for each in literals if each is not None]
         if texts and len(texts) == len(literals):
-            return column.asked(f"{name}({{}}, [{', '.join(texts)}])", _LABELS)
+            return _asked(column, f"{name}({{}}, [{', '.join(texts)}])", negated, _LABELS)
     return None
 
 

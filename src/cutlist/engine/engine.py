@@ -327,7 +327,8 @@ class Engine:
                 names, types = bound.columns, [str(kind) for kind in bound.types]
                 _refuse_equal_names(statement, names)
                 text = total_order(_again(statement, binding.text), len(names))
-                reader = cursor.sql(text).to_arrow_reader(_ARROW_BATCH_ROWS)
+                rows = bound if text == binding.text else cursor.sql(text)
+                reader = rows.to_arrow_reader(_ARROW_BATCH_ROWS)
                 _refuse_forged(statement, reader.schema)
                 packer = Packer(reader.schema)
                 for batch in reader:

@@ -64,8 +64,15 @@ SELECT id FROM videos WHERE caption LIKE '%cat%' AND contains(caption, 'Cat')
 SELECT id FROM videos WHERE list_contains(tags, 'a') AND list_has_any(tags, ['a', 'b']) AND list_has_all(tags, ['c'])
 -- title: NOT beside a wide column
 -- wide: videos
--- pushed: videos: NOT (`width` = 720) AND `height` <> 480 AND NOT (`category` IS NULL)
-SELECT id FROM videos WHERE NOT width = 720 AND height <> 480 AND category IS NOT NULL
+-- pushed: videos: `width` <> 720 AND `height` <> 480 AND `category` IS NOT NULL AND NOT array_has(`tags`, 'a') AND NOT `flag`
+SELECT id FROM videos WHERE NOT width = 720 AND height <> 480 AND category IS NOT NULL AND NOT list_has(tags, 'a') AND NOT flag
+-- title: NOT goes inwards
+-- pushed: videos: (`width` < 720 AND (`category` = 'film' OR `width` BETWEEN 1 AND 2))
+SELECT id FROM videos WHERE NOT (width >= 720 OR NOT (category = 'film' OR width BETWEEN 1 AND 2))
+-- title: NOT of operators beside a wide column
+-- wide: videos
+-- pushed: videos: ((`height` NOT IN (1) OR `height` NOT BETWEEN 1 AND 2) OR `title` NOT LIKE 'a%')
+SELECT id FROM videos WHERE NOT (height IN (1) AND height BETWEEN 1 AND 2 AND title LIKE 'a%')
 -- title: an inner join
 -- pushed: videos: `width` = 720; images: `video_id` < 9
 SELECT v.id FROM videos v JOIN images i ON i.video_id = v.id WHERE v.width = 720 AND i.video_id < 9
