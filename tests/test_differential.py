@@ -93,18 +93,19 @@ def test_rows_are_those_of_duckdb(session: Session, truth: duckdb.DuckDBPyConnec
 
 @pytest.fixture(scope="module")
 def eager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session that puts off whatever it may: there, a column is wide if it has any byte."""
+    """A session over tables of its own, in which no selection is saved yet."""
     folder = tmp_path_factory.mktemp("eager")
     write_tables(folder)
-    with pytest.MonkeyPatch.context() as patch, connect(folder, views=SQL / "views") as opened:
-        patch.setattr("cutlist.compiler.rules.WIDE_BYTES", 1e-9)
+    with connect(folder, views=SQL / "views") as opened:
         yield opened
 
 
 @pytest.mark.parametrize("query", params(QUERIES))
 def test_rows_are_those_of_duckdb_with_late_columns(
-    eager: Session, truth: duckdb.DuckDBPyConnection, query: Query
+    eager: Session, truth: duckdb.DuckDBPyConnection, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever may be read late is: here, a column is wide if it has any byte."""
+    monkeypatch.setattr("cutlist.compiler.rules.WIDE_BYTES", 1e-9)
     expected = Rows.of(truth.sql(query.oracle).to_arrow_table(), MEDIA)
     got, ordered = compiled(eager, query.text)
     check(query, got, expected, ordered=ordered)

@@ -16,7 +16,7 @@ import numpy as np
 
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.compiler import quoted
-from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine
+from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, compile_plan
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, SettingsError, listing, suggest
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
@@ -162,7 +162,7 @@ class Session:
 
     def _compiled(self, plan: Plan) -> Compiled:
         return watched(
-            lambda: self._engine.compile(plan), interrupt=self.interrupt, fraction=self.progress, title="compile"
+            lambda: compile_plan(self._engine, plan), interrupt=self.interrupt, fraction=self.progress, title="compile"
         )
 
     def _save(self, selection: Selection, place: str, key: str) -> Selection:

@@ -1,6 +1,7 @@
 """DuckDB over a snapshot of tables. The only home of `duckdb`."""
 
+from cutlist.engine.compiling import Compiled, compile_plan
 from cutlist.engine.databases import DUCKDB_VERSION, Databases
-from cutlist.engine.engine import Compiled, Engine
+from cutlist.engine.engine import Engine
 
-__all__ = ["DUCKDB_VERSION", "Compiled", "Databases", "Engine"]
+__all__ = ["DUCKDB_VERSION", "Compiled", "Databases", "Engine", "compile_plan"]

@@ -25,30 +25,24 @@ from cutlist.compiler import (
     apply,
     calls_of,
     canonical,
-    has_order,
     locate,
     parse,
     quoted,
     table_names,
-    total_order,
 )
 from cutlist.engine.databases import DECODE_MACROS, Databases, bind_media_once
 from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
-from cutlist.media.reference import FIELD_NAMES
-from cutlist.packing import Packer, is_media, is_sorted, late_source
 from cutlist.placing import message, unknown_column, unknown_table
-from cutlist.selection import Selection, Source, TableVersion
+from cutlist.selection import Selection, Source
 from cutlist.views import View, needed_views
 
 if TYPE_CHECKING:
     from cutlist.catalog import Snapshot
     from cutlist.saved import Saved
     from cutlist.store import ScanTable, Table
-
-_ARROW_BATCH_ROWS = 65_536
 
 PLAIN_CALLS = 3
 """Up to so many decode calls in a query and its views, each may repeat its medium; see `bind_media_once`."""
@@ -68,15 +62,6 @@ class Binding:
     def text(self) -> str:
         """The query as DuckDB gets it."""
         return self.plan.text("")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
-    """A selection, the plan that it was made by, and by the name of each scan what DuckDB read."""
-
-    selection: Selection
-    plan: Plan
-    scanned: Mapping[str, ScanTable]
 
 
 @dataclass(frozen=True)
@@ -100,7 +85,9 @@ class Engine:
         return tuple(self._sources)
 
     @cached_property
-    def _facts(self) -> Facts:
+    def facts(self) -> Facts:
+        """What the compiler is told of the tables, views and saved selections."""
+
         def types_of(schema: pa.Schema) -> list[str]:
             with contextlib.closing(self.databases.cursor(compiling=True)) as cursor:
                 return duckdb_types(cursor, schema)
@@ -139,7 +126,7 @@ class Engine:
         except QueryError:  # not one query: several statements, DDL, or what only DuckDB can parse
             return self._sql_by_words(query)
         binding = self.bind(self.plan(statement, strict=False))
-        with self._placed(statement, binding):
+        with self.placed(statement, binding):
             return binding.cursor.sql(binding.text)
 
     def _sql_by_words(self, query: str) -> duckdb.DuckDBPyRelation | None:
@@ -189,7 +176,7 @@ class Engine:
             QueryError: for unknown names (`strict`), versions and selections; for views that cannot be parsed.
         """
         views, _ = needed_views(statement, self.find_view, self.parse)
-        return apply(NAMING, Plan(query=statement, views=views, strict=strict), self._facts)
+        return apply(NAMING, Plan(query=statement, views=views, strict=strict), self.facts)
 
     def lint(self, statement_of: Callable[[str], Statement], query: str) -> tuple[Remark, ...]:
         """Return what the checks have to say about a query or a view; what is raised for it is one of the remarks.
@@ -198,19 +185,19 @@ class Engine:
             statement_of: A query's text, or a view's name → its statement.
         """
         try:
-            plan = apply(COMPILING, self.plan(statement_of(query), strict=True), self._facts)
+            plan = apply(COMPILING, self.plan(statement_of(query), strict=True), self.facts)
             binding = self.bind(plan)
-            with contextlib.closing(binding.cursor) as cursor, self._placed(plan.query, binding):
+            with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
                 cursor.sql(binding.text)
-                return (*plan.remarks, *self._dropped(binding))
+                return (*plan.remarks, *self.dropped(binding))
         except CutlistError as error:
             place, _, text = str(error).partition(": ")
             return (Remark(place=place, text=text, error=True),)
 
-    def _dropped(self, binding: Binding) -> Iterator[Remark]:
+    def dropped(self, binding: Binding) -> Iterator[Remark]:
         """Yield how many rows the conditions of a query drop for NULLs, in tables at the session's version."""
         now = {name: table for (name, _), table in binding.tables.items() if table is self.snapshot.find(name)}
-        return count_dropped(binding.cursor, binding.plan, self._facts, now)
+        return count_dropped(binding.cursor, binding.plan, self.facts, now)
 
     def bind(self, plan: Plan) -> Binding:
         """Return a cursor on which a planned statement can run: its tables registered, its views defined.
@@ -218,7 +205,7 @@ class Engine:
         Raises:
             QueryError: for views that cannot be bound.
         """
-        selections = {each.table: self._facts.selections[each.table] for each in plan.scans.values() if each.selection}
+        selections = {each.table: self.facts.selections[each.table] for each in plan.scans.values() if each.selection}
         tables = self._tables(plan, selections.values())
         sources = _sources(tables.values(), selections.values(), plan.late)
         if not plan.strict:
@@ -237,7 +224,7 @@ class Engine:
                 table = tables[self.key_of(scan)]
                 binding.scanned[scan.name] = define_table(cursor, scan, table, numbers, late)
         for name, view in plan.views.items():
-            with self._placed(view, binding):
+            with self.placed(view, binding):
                 cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{plan.text(name)}")
         return binding
 
@@ -271,7 +258,7 @@ class Engine:
         return table
 
     @contextmanager
-    def _placed(self, statement: Statement, binding: Binding) -> Iterator[None]:
+    def placed(self, statement: Statement, binding: Binding) -> Iterator[None]:
         """Turn DuckDB's errors into ours, with the place in the user's text."""
         try:
             yield
@@ -303,77 +290,6 @@ class Engine:
                 parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
         return "\n".join([parts[0], *sorted(set(parts[1:]))])
 
-    def compile(self, plan: Plan) -> Compiled:
-        """Run a query over references and return its rows as a selection, and how. No media byte is read.
-
-        The rows are in the query's ORDER BY and then by every output field; without one, by every output field.
-
-        Args:
-            plan: Of one SELECT, strict.
-
-        Raises:
-            QueryError: if the query cannot be bound or run, or two of its columns have one name.
-        """
-        plan = apply(COMPILING, plan, self._facts)
-        for remark in plan.remarks:
-            if remark.error:
-                raise QueryError(str(remark))
-        binding = self.bind(plan)
-        cursor, statement = binding.cursor, plan.query
-        try:
-            remarks = (*plan.remarks, *self._dropped(binding))
-            with self._placed(statement, binding):
-                bound = cursor.sql(binding.text)
-                names, types = bound.columns, [str(kind) for kind in bound.types]
-                _refuse_equal_names(statement, names)
-                text = total_order(_again(statement, binding.text), len(names))
-                rows = bound if text == binding.text else cursor.sql(text)
-                reader = rows.to_arrow_reader(_ARROW_BATCH_ROWS)
-                _refuse_forged(statement, reader.schema)
-                packer = Packer(reader.schema)
-                for batch in reader:
-                    packer.add(batch)
-            table, constants = packer.finish()
-            ordered = has_order(statement)
-            if not ordered and not is_sorted(table):
-                table = _sorted(cursor, table)
-        finally:
-            cursor.close()
-        late = [(each, source) for each in reader.schema if (source := late_source(each.type)) is not None]
-        selection = Selection.build(
-            table,
-            reader.schema,
-            constants,
-            binding.sources,
-            types=[self._type_of(binding, each, kind) for each, kind in zip(reader.schema, types, strict=True)],
-            late_types={each.name: _late_type(binding, source) for each, source in late},
-            sql=statement.text,
-            ordered=ordered,
-            tables=[
-                TableVersion(name=name, version=version, identity=table.identity)
-                for (name, version), table in binding.tables.items()
-            ],
-            views={name: view.text for name, view in plan.views.items()},
-            warnings=[str(remark) for remark in remarks],
-        )
-        return Compiled(selection=selection, plan=plan, scanned=binding.scanned)
-
-    def _type_of(self, binding: Binding, column: pa.Field, kind: str) -> str:
-        """Return DuckDB's type of a column of the result, of a late one that of its values."""
-        source = late_source(column.type)
-        if source is None:
-            return kind
-        late = binding.sources[source]
-        facts = self._facts.table(late.table, late.version)
-        assert facts is not None
-        return facts.columns[late.column].type
-
-
-def _late_type(binding: Binding, source: int) -> pa.DataType:
-    """Return the Arrow type of the values of a late column."""
-    late = binding.sources[source]
-    return binding.tables[late.table, late.version].schema.field(late.column).type
-
 
 def _media_of(tables: Iterable[Table]) -> list[Source]:
     """Return the media columns of tables, in order."""
@@ -398,38 +314,6 @@ def _sources(
             if column in table.sql_columns
         }
     return list(found)
-
-
-def _again(statement: Statement, text: str) -> Statement:
-    """Return the statement of an edited text."""
-    return statement if text == statement.text else parse(text, statement.place)
-
-
-def _sorted(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> pa.Table:
-    """Return a table sorted by every column."""
-    cursor.register("unsorted samples", table)
-    ordered = cursor.sql('FROM "unsorted samples" ORDER BY ALL').to_arrow_table()
-    return ordered.rename_columns(table.column_names).cast(table.schema)  # DuckDB renames "A" beside "a"
-
-
-def _refuse_equal_names(statement: Statement, names: list[str]) -> None:
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise QueryError(
-            f'{statement.place}: two columns are named "{twice}"; give one another name, e.g. '
-            f"`… AS {re.sub(r'[^A-Za-z0-9_]', '_', twice)}_2`, so that a batch can have both"
-        )
-
-
-def _refuse_forged(statement: Statement, schema: pa.Schema) -> None:
-    """Refuse columns that look like media references and are not, because the type of a field was changed."""
-    for each in schema:
-        looks = pa.types.is_struct(each.type) and [inner.name for inner in each.type] == list(FIELD_NAMES)
-        if looks and not is_media(each.type):
-            raise QueryError(
-                f"{statement.place}: column {each.name} is a media reference of which the types were changed; "
-                f"change references by clip(), resize() and their like alone"
-            )
 
 
 def _place_of(statement: Statement, name: str) -> str:
