@@ -111,7 +111,7 @@ def for_truth(query: str) -> str:
         lambda found: f"t{numbers.get(found[2], found[2])}{found[1] or ' AS t'}",
         query,
     )
-    return re.sub(r"(FROM|JOIN|,) t\b", rf"\1 t{VERSIONS}", query)
+    return re.sub(r"(FROM|JOIN|,) t\b(?! AS)", rf"\1 t{VERSIONS} AS t", re.sub(r"\bt AS\b", f"t{VERSIONS} AS", query))
 
 
 def read(session: Session, selection: Selection) -> list[dict[str, Any]]:
@@ -192,9 +192,7 @@ def test_late_values_are_those_of_the_version(session: Session) -> None:
     firsts = {row["id"]: tuple(None if row[k] is None else row[k][0] for k in ("before", "after")) for row in
               read(session, selection)}  # fmt: skip
     alive = {1, 2, 5, 6, 7}
-    assert firsts == {
-        i: (None if i == 3 else float(i), float(i) if i in alive else None) for i in range(8)
-    }
+    assert firsts == {i: (None if i == 3 else float(i), float(i) if i in alive else None) for i in range(8)}
 
 
 def test_versions_are_in_the_selection_and_ad_hoc_sql_tags_none(tmp_path: Path) -> None:
@@ -215,7 +213,22 @@ def test_versions_are_in_the_selection_and_ad_hoc_sql_tags_none(tmp_path: Path) 
             older_than=dt.timedelta(0), error_if_tagged_old_versions=False
         )
         assert [row["m"] for row in read(session, session.compile("SELECT raw(image) AS m FROM t AT (VERSION => 1)"))]
-        with pytest.raises(QueryError, match=r"query:1:16: version 2 of table t no longer exists \(its versions: 1, 3"):
+    with (
+        cutlist.connect(tmp_path) as session,
+        pytest.raises(QueryError, match=r"query:1:18: version 2 of table t no longer exists \(its versions: 1, 3"),
+    ):
+        session.compile("SELECT id FROM t AT (VERSION => 2)")
+
+
+@pytest.mark.xfail(reason="a scan opens the version anew, and what Lance says is raised as it is", strict=True)
+def test_a_version_that_goes_while_a_session_is_open(tmp_path: Path) -> None:
+    store = write(tmp_path)
+    with cutlist.connect(tmp_path) as session:
+        assert session.sql("SELECT count(*) FROM t AT (VERSION => 2)").fetchall() == [(6,)]
+        lance.dataset(store.uri("t")).cleanup_old_versions(
+            older_than=dt.timedelta(0), error_if_tagged_old_versions=False
+        )
+        with pytest.raises(cutlist.CutlistError, match="version 2 of table t no longer exists"):
             session.compile("SELECT id FROM t AT (VERSION => 2)")
 
 
@@ -375,7 +388,7 @@ def test_media_and_plain_columns_of_a_selection(session: Session, base: Selectio
 
 
 def test_late_values_of_a_selection_used_and_carried_on(session: Session) -> None:
-    base = session.compile("SELECT id, embedding FROM t WHERE embedding IS NOT NULL")
+    base = session.compile("SELECT id, embedding FROM t WHERE id NOT IN (3, 8)")
     assert base.columns[1].late is not None
     firsts = {row["id"]: row["embedding"][0] for row in read(session, base)}
     assert firsts == {i: float(i) for i in (1, 2, 4, 5, 6, 7, 9, 10)}
@@ -388,9 +401,11 @@ def test_late_values_of_a_selection_used_and_carried_on(session: Session) -> Non
     }
 
 
-@pytest.mark.xfail(reason="selection('…') is not understood by late_columns: its late columns are read now", strict=True)
+@pytest.mark.xfail(
+    reason="selection('…') is not understood by late_columns: its late columns are read now", strict=True
+)
 def test_late_values_of_a_selection_stay_late(session: Session) -> None:
-    base = session.compile("SELECT id, embedding FROM t WHERE embedding IS NOT NULL")
+    base = session.compile("SELECT id, embedding FROM t WHERE id NOT IN (3, 8)")
     carried = session.compile(f"SELECT id, embedding AS e FROM {call(base)} WHERE id > 3")
     assert carried.columns[1].late is not None
 
@@ -412,7 +427,9 @@ def test_nested_media_of_a_selection_in_ad_hoc_sql(tmp_path: Path) -> None:
     """Two tables with media, the selection over the second; whatever else `sql` does, it may count the list."""
     store = Store(root=str(tmp_path))
     for name in ("a", "b"):
-        rows = pa.table([[1, 2], blob_array([b"x", b"y"])], schema=pa.schema([("id", pa.int64()), blob_field("v", "video")]))
+        rows = pa.table(
+            [[1, 2], blob_array([b"x", b"y"])], schema=pa.schema([("id", pa.int64()), blob_field("v", "video")])
+        )
         store.append(name, rows, message="test")
     with cutlist.connect(tmp_path) as session:
         base = session.compile("SELECT list(v ORDER BY id) AS l FROM b")
@@ -498,18 +515,18 @@ NOT_YET = {
         for kind in TYPES
     ],
 )
-def test_types_and_values_of_a_selection(
-    session: Session, truth: duckdb.DuckDBPyConnection, kind: str
-) -> None:
+def test_types_and_values_of_a_selection(session: Session, truth: duckdb.DuckDBPyConnection, kind: str) -> None:
     """Column names that need quotes, a NULL in each column, and an order by the column itself."""
-    query = f"""SELECT i AS k, CASE WHEN i < 3 THEN {TYPES[kind]} END AS "odd ""name", 1 AS "Select" FROM range(4) r(i)"""
+    query = (
+        f"""SELECT i AS k, CASE WHEN i < 3 THEN {TYPES[kind]} END AS "odd ""name", 1 AS "Select" FROM range(4) r(i)"""
+    )
     base = session.compile(query)
     assert base.columns[1].type == kind
     expected = truth.sql(f'FROM ({query}) ORDER BY "odd ""name" DESC, k')
     found = session.sql(f'FROM {call(base)} ORDER BY "odd ""name" DESC, k')
     assert str(found.types) == str(expected.types)
     assert found.columns == expected.columns
-    assert found.to_arrow_table().to_pylist() == expected.to_arrow_table().to_pylist()
+    assert found.to_arrow_table().equals(expected.to_arrow_table())
     again = session.compile(f'FROM {call(base)} WHERE "Select" = 1')
     assert [(each.name, each.type) for each in again.columns] == [(each.name, each.type) for each in base.columns]
     assert again.to_arrow().equals(base.to_arrow())
@@ -539,14 +556,16 @@ def test_a_start_that_two_selections_have(tmp_path: Path) -> None:
         base = session.compile("SELECT 1 AS a")
         twin = Selection({**base._header, "fingerprint": base.fingerprint[:6] + "0" * 26}, None, base.packed())
         twin.save(session.saved.path("f" * 24))
-        with pytest.raises(QueryError, match=rf'query:1:6: 2 saved selections have a fingerprint that starts with "'):
+        with pytest.raises(QueryError, match=r'query:1:6: 2 saved selections have a fingerprint that starts with "'):
             session.compile(f"FROM {call(base, 6)}")
         assert session.compile(f"FROM {call(base, 32)}").num_samples == 1
 
 
 @NO_NAMES
 def test_an_unknown_column_of_a_selection(session: Session, base: Selection) -> None:
-    with pytest.raises(QueryError, match=r'query:1:8: no column "idd".*; did you mean "id"\? .* has: c, embedding, id, m'):
+    with pytest.raises(
+        QueryError, match=r'query:1:8: no column "idd".*; did you mean "id"\? .* has: c, embedding, id, m'
+    ):
         session.compile(f"SELECT idd FROM {call(base)}")
 
 
@@ -576,7 +595,8 @@ def test_a_version_behind_a_selection_that_is_gone(tmp_path: Path) -> None:
         store.append("u", rows_of([2], "two"), message="test")
         lance.dataset(store.uri("u")).tags.delete("cutlist-v1")
         lance.dataset(store.uri("u")).cleanup_old_versions(older_than=dt.timedelta(0))
-    with cutlist.connect(tmp_path) as session, pytest.raises(
-        CatalogError, match="version 1 of table u no longer exists"
+    with (
+        cutlist.connect(tmp_path) as session,
+        pytest.raises(CatalogError, match="version 1 of table u no longer exists"),
     ):
         session.compile(f"SELECT id FROM {call(base)}")

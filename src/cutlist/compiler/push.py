@@ -16,33 +16,20 @@ What was tried (Lance 14, DuckDB 2.0, every type of `tests/tables.py`, without a
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from cutlist.compiler.literals import RANGES, literal
 from cutlist.compiler.names import base_tables
 from cutlist.compiler.text import Statement, span
 
 if TYPE_CHECKING:
     from cutlist.compiler.facts import ColumnFacts, FindTable, TableFacts
 
-_RANGES = {
-    **{f"{name}INT": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in (("TINY", 8), ("SMALL", 16))},
-    **{f"U{name}INT": (0, 2**bits - 1) for name, bits in (("TINY", 8), ("SMALL", 16), ("BIG", 64))},
-    "INTEGER": (-(2**31), 2**31 - 1),
-    "UINTEGER": (0, 2**32 - 1),
-    "BIGINT": (1 - 2**63, 2**63 - 1),  # Lance cannot read -2**63
-}
-_FRACTIONS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP": 6, "TIMESTAMP_NS": 6}
-"""The digits of a second that a literal can have without being cut."""
-
-_YEARS = range(1700, 2200)  # what TIMESTAMP_NS can hold
-_DIGITS = 15  # as many as any DOUBLE keeps: a DECIMAL literal of DuckDB then is the same number as one of Lance's
 _COMPARISONS: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
@@ -253,7 +240,7 @@ def _filter(node: exp.Expr, scope: _Scope, negated: bool = False) -> _Filter | N
         known = isinstance(node.expression, exp.Null) and column.facts.type != "media"
         return column.asked(f"{{}} IS {'NOT ' * negated}NULL", _NONE if negated else _EQUAL) if known else None
     if isinstance(node, exp.Between) and not node.args.get("symmetric"):
-        low, high = (_literal(node.args[key], column.facts.type) for key in ("low", "high"))
+        low, high = (literal(node.args[key], column.facts.type) for key in ("low", "high"))
         text = f"{{}} {'NOT ' * negated}BETWEEN {low} AND {high}"
         return column.asked(text, _NONE if negated else _SORTED) if low and high else None
     if isinstance(node, exp.In):
@@ -282,17 +269,17 @@ def _comparison(node: exp.Expr, scope: _Scope, negated: bool) -> _Filter | None:
     column, value = scope.named(node.this.unnest()), node.expression
     if column is None:
         column, value, word = scope.named(node.expression.unnest()), node.this, _TURNED[word]
-    literal = _literal(value, column.facts.type) if column is not None else None
-    if column is None or literal is None:
+    text = literal(value, column.facts.type) if column is not None else None
+    if column is None or text is None:
         return None
     word = _NEGATED[word] if negated else word
-    return column.asked(f"{{}} {word} {literal}", {"=": _EQUAL, "<>": _NONE}.get(word, _SORTED))
+    return column.asked(f"{{}} {word} {text}", {"=": _EQUAL, "<>": _NONE}.get(word, _SORTED))
 
 
 def _in(node: exp.In, column: _Named, negated: bool) -> _Filter | None:
     if not node.expressions or any(node.args.get(key) for key in ("query", "field", "unnest")):
         return None
-    literals = [_literal(each, column.facts.type) for each in node.expressions]
+    literals = [literal(each, column.facts.type) for each in node.expressions]
     texts = [each for each in literals if each is not None]
     if len({type(each.unnest()) is exp.Cast for each in node.expressions}) > 1:
         return None  # `IN [DATE '…', '… 05:00:00']` casts the second to DATE, `IN (…)` does not
@@ -326,10 +313,10 @@ def _about_text(node: exp.Expr, column: _Named, negated: bool) -> _Filter | None
         kinds = frozenset({"BTREE"} if pattern.name[:1] not in ("%", "_", "") else ()) | _grams(longest)
         negated = negated != bool(node.args.get("negate"))
         word = "NOT LIKE" if negated else "LIKE"
-        literal = _literal(pattern, "VARCHAR")
-        return column.asked(f"{{}} {word} {literal}", _NONE if negated else kinds) if literal else None
+        text = literal(pattern, "VARCHAR")
+        return column.asked(f"{{}} {word} {text}", _NONE if negated else kinds) if text else None
     name, value = _call(node)
-    text = _literal(value, "VARCHAR") if value is not None else None
+    text = literal(value, "VARCHAR") if value is not None else None
     if text is None or value is None or name not in ("contains", "starts_with", "ends_with"):
         return None
     kinds = {"contains": _NONE, "starts_with": frozenset({"BTREE"}), "ends_with": _NONE}[name]
@@ -345,16 +332,16 @@ def _grams(length: int) -> frozenset[str]:
 def _about_list(node: exp.Expr, column: _Named, negated: bool) -> _Filter | None:
     """Return list_contains(), list_has_any() or list_has_all() of a column of lists of text or whole numbers."""
     element = column.facts.type.removesuffix("[]")
-    if element == column.facts.type or (element != "VARCHAR" and element not in _RANGES):
+    if element == column.facts.type or (element != "VARCHAR" and element not in RANGES):
         return None
     name, value = _call(node)
     if value is None:
         return None
     if name in ("array_has", "contains"):
-        literal = _literal(value, element)
-        return _asked(column, f"array_has({{}}, {literal})", negated, _LABELS) if literal else None
+        one = literal(value, element)
+        return _asked(column, f"array_has({{}}, {one})", negated, _LABELS) if one else None
     if name in ("array_has_any", "array_has_all") and element == "VARCHAR" and isinstance(value, exp.Array):
-        literals = [_literal(each, element) for each in value.expressions]
+        literals = [literal(each, element) for each in value.expressions]
         texts = [each for each in literals if each is not None]
         if texts and len(texts) == len(literals):
             return _asked(column, f"{name}({{}}, [{', '.join(texts)}])", negated, _LABELS)
@@ -364,94 +351,3 @@ def _about_list(node: exp.Expr, column: _Named, negated: bool) -> _Filter | None
 def _given(node: exp.Expr) -> Iterator[str]:
     """Yield the names of the arguments that a node has."""
     return (key for key, value in node.args.items() if value)
-
-
-# Literals
-
-
-def _literal(node: exp.Expr, kind: str) -> str | None:
-    """Return a literal as Lance reads it for a column of a type, or None where that would be another value."""
-    node = node.unnest()
-    if kind == "BOOLEAN":
-        return str(bool(node.this)).lower() if isinstance(node, exp.Boolean) else None
-    if kind == "VARCHAR":
-        text = _string(node)
-        return None if text is None or "\0" in text else "'" + text.replace("'", "''") + "'"
-    if kind == "DATE" or kind in _FRACTIONS:
-        return _time(node, kind)
-    number = _number(node)
-    if number is None:
-        return None
-    value, text = number
-    if kind in _RANGES:
-        lowest, highest = _RANGES[kind]
-        return str(int(value)) if text.isdigit() and lowest <= value <= highest else None
-    if kind == "FLOAT" and "e" in text.lower():
-        return None
-    if kind in ("FLOAT", "DOUBLE"):
-        return _float(value)
-    return _decimal(value, kind) if "e" not in text.lower() else None
-
-
-def _string(node: exp.Expr) -> str | None:
-    return str(node.this) if isinstance(node, exp.Literal) and node.is_string else None
-
-
-def _number(node: exp.Expr) -> tuple[Decimal, str] | None:
-    """Return the number that a literal is, perhaps behind a minus, and its text without it."""
-    negative = isinstance(node, exp.Neg)
-    node = node.this.unnest() if negative else node
-    if not isinstance(node, exp.Literal) or node.is_string:
-        return None
-    text = str(node.this)
-    if not re.fullmatch(r"\d+(\.\d*)?([eE][+-]?\d{1,3})?", text, re.ASCII):
-        return None
-    return (-Decimal(text) if negative else Decimal(text)), text
-
-
-def _float(value: Decimal) -> str | None:
-    """Return a number that any way of reading gives the same DOUBLE, and FLOAT, for."""
-    digits = len(value.normalize().as_tuple().digits)
-    if digits > _DIGITS or (value and not Decimal("1e-30") < abs(value) < Decimal("1e30")):
-        return None
-    return repr(float(value)).replace("e+", "e")
-
-
-def _decimal(value: Decimal, kind: str) -> str | None:
-    """Return a number as a DECIMAL of exactly a column's type."""
-    found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", kind)
-    if found is None:
-        return None
-    precision, scale = int(found[1]), int(found[2])
-    digits, exponent = value.normalize().as_tuple()[1:]
-    if not isinstance(exponent, int) or -exponent > scale or len(digits) + exponent > precision - scale:
-        return None
-    return f"CAST('{value:f}' AS DECIMAL({precision}, {scale}))"
-
-
-def _time(node: exp.Expr, kind: str) -> str | None:
-    """Return a DATE or TIMESTAMP literal, for one of DuckDB's or a text that DuckDB casts to the column's type."""
-    given = ""
-    if type(node) is exp.Cast and not node.to.expressions:
-        given = str(node.to.this.value)
-        node = node.this
-    text = _string(node)
-    if text is None or given not in ("", "DATE", "TIMESTAMP", "TIMESTAMPNTZ"):
-        return None
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(\.\d{1,6})?)?", text, re.ASCII)
-    if found is None:
-        return None
-    day, clock, fraction = found[1], found[2], found[3] or ""
-    try:
-        moment = dt.datetime.fromisoformat(f"{day} {clock or '00:00:00'}")
-    except ValueError:
-        return None
-    if moment.year not in _YEARS:
-        return None
-    if kind == "DATE":
-        return f"DATE '{day}'" if clock is None and given in ("", "DATE") else None
-    if given == "DATE" and clock is not None:
-        return None
-    if len(fraction) > _FRACTIONS[kind] + 1 or (fraction and not _FRACTIONS[kind]):
-        return None
-    return f"TIMESTAMP '{day} {clock or '00:00:00'}{fraction}'"
