@@ -65,7 +65,7 @@ def test_all_has_the_newest_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"", r"bad\.arrow: cannot be read: .*; left out"),
+        (b"", r"bad\.arrow: not a saved selection, or a damaged one; .*; left out"),
         (b"ARROW1\0\0 and then nothing", r"bad\.arrow: not a saved selection, or a damaged one; .*; left out"),
         (None, r"bad\.arrow: not a saved selection, or a damaged one; .*; left out"),
     ],

@@ -46,9 +46,16 @@ def _exposed(plan: Plan, name: str, statement: Statement) -> Plan:
         _refuse_natural(statement, select)
         _refuse_columns(statement, select)
         _refuse_whole_rows(statement, select, exposed.values())
-        here = [use for use in exposed.values() if use.node.find_ancestor(exp.Select) is select]
-        plan = plan.edited(name, *_exclusions(statement, select, {use.called.lower() for use in here}))
+        here = [use for use in exposed.values() if use.node.find_ancestor(exp.Select) is select and not _is_tested(use)]
+        if here:
+            plan = plan.edited(name, *_exclusions(statement, select, {use.called.lower() for use in here}))
     return plan.using(lambda use: replace(use.scan, rowid=True) if id(use.node) in exposed else use.scan)
+
+
+def _is_tested(use: Use) -> bool:
+    """Return whether a table is on the right of a SEMI or ANTI JOIN, so that no `*` has its columns."""
+    join = use.node.parent
+    return isinstance(join, exp.Join) and str(join.args.get("kind") or "").upper() in ("SEMI", "ANTI")
 
 
 def _tables_of(column: exp.Column, base: Mapping[int, Use]) -> Iterator[Use]:

@@ -77,8 +77,18 @@ def parse(text: str, place: str = "query") -> Statement:
     if not isinstance(tree, exp.Query | exp.Pivot | exp.Values | exp.Table):
         kind = text[starts[0] :].split(maxsplit=1)[0].upper()
         raise QueryError(f"{locate(place, text, starts[0])}: this is {kind}, expected one SELECT")
+    _restore_columns(tree)
     tokens = [token for token in tokens if token.token_type != TokenType.SEMICOLON]
     return Statement(place=place, text=text[: tokens[-1].end + 1], tree=tree, tokens=tokens)
+
+
+def _restore_columns(tree: exp.Expr) -> None:
+    """Make columns again of what sqlglot takes for parts of names in chains of calls: `v.video.clip(0, v.a).raw()`."""
+    for dot in list(tree.find_all(exp.Dot)):
+        if isinstance(dot.this, exp.Identifier) and isinstance(dot.expression, exp.Identifier):
+            dot.replace(exp.Column(this=dot.expression, table=dot.this))
+        elif isinstance(dot.this, exp.Identifier):
+            dot.set("this", exp.Column(this=dot.this))
 
 
 def _short(error: SqlglotError) -> str:

@@ -107,13 +107,11 @@ SELECT v.id, t.f64 FROM videos v JOIN (SELECT f64 FROM types WHERE k < 9) t ON t
 -- title: a join on text with a filter on one side
 SELECT v.id, x.lang FROM videos v JOIN (SELECT 'film' AS lang UNION ALL SELECT lang FROM captions) x ON x.lang = v.category WHERE x.lang >= 'f'
 -- title: a star beside the row id of a SEMI JOIN
--- bug: the star excludes _rowid of the table on the right, which a SEMI or ANTI JOIN does not show
 SELECT * FROM images SEMI JOIN "order" o ON o._rowid = images.id
 -- title: a join in brackets that starts with UNNEST
 -- bug: sqlglot cannot parse it, so a query that DuckDB accepts is refused
 SELECT v.id, u.n FROM videos v JOIN (UNNEST([1, 2, 3]) AS u(n) JOIN range(3) AS r(m) ON r.m = u.n) ON u.n = v.id
 -- title: a row id in a chain of two calls
--- bug: sqlglot reads columns inside a chain of calls as no columns, so _rowid is not seen
 SELECT id, v.video.clip(0.5, 1 + v._rowid).crop(0, 0, 4, 4) AS part FROM videos v
 -- title: a slice of a column that has the name of a type
 -- bug: sqlglot cannot parse text[:2], so a query that DuckDB accepts is refused
