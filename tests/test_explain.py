@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore::cutlist.errors.QueryWarning")
 
 NUM_ROWS = 12
-SIZES = {"a": [None if i == 2 else 10**i % 1_000_003 for i in range(NUM_ROWS)], "b": [7] * NUM_ROWS}
+SIZES: dict[str, list[int | None]] = {
+    "a": [None if i == 2 else 10**i % 1_000_003 for i in range(NUM_ROWS)],
+    "b": [7] * NUM_ROWS,
+}
 """Bytes of each medium; None is NULL. Lance keeps some inside the table and some beside it."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -182,8 +183,9 @@ def is_sorted(table: pa.Table) -> bool:
         first = pc.struct_field(first, "row")
     if not pa.types.is_integer(first.type) or first.null_count:
         return False
-    values: NDArray[np.int64] = first.to_numpy()
-    return bool((values[1:] > values[:-1]).all())
+    chunks: list[NDArray[np.int64]] = [chunk.to_numpy() for chunk in first.chunks if len(chunk)]
+    inside = all(bool((chunk[1:] > chunk[:-1]).all()) for chunk in chunks)
+    return inside and all(bool(after[0] > before[-1]) for before, after in itertools.pairwise(chunks))
 
 
 def unpack(packed: pa.StructArray, constants: Mapping[str, Any]) -> pa.StructArray:
