@@ -166,6 +166,13 @@ def _types() -> pa.Table:
 _PLACE = pa.struct([("x", pa.int32()), ("y", pa.struct([("z", pa.string())]))])
 
 
+def fixed_lists(values: Sequence[Sequence[float] | None], width: int) -> pa.Array:
+    """Return FLOAT[width] values of which some are NULL and none has a NULL inside, not even unseen, as arrays have."""
+    there = np.array([[0.0] * width if each is None else each for each in values], dtype=np.float32)
+    mask = pa.array([each is None for each in values])
+    return pa.FixedSizeListArray.from_arrays(pa.array(there.reshape(-1)), width, mask=mask)
+
+
 TABLES: tuple[Plain, ...] = (
     Plain(
         name="videos",

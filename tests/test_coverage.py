@@ -107,7 +107,6 @@ def test_a_name_that_needs_quotes(session: Session) -> None:
     assert found.startswith('query:1:24: 3 of 20 rows of t have no Odd Name and are dropped by `"Odd Name" = 1`')
 
 
-@pytest.mark.xfail(reason="the remedy has the name without the quotes that it needs", strict=True)
 def test_the_remedy_can_be_typed(session: Session) -> None:
     query = 'SELECT id FROM t WHERE "Odd Name" > 0'
     (found,) = said(session, query)
@@ -165,7 +164,6 @@ def test_as_an_error_it_leaves_the_selection_saved(session: Session) -> None:
     assert said(session, "SELECT id FROM t WHERE c > 8")
 
 
-@pytest.mark.xfail(reason="a query that is found again by another text has the places of the first text", strict=True)
 def test_places_are_those_of_the_text(session: Session) -> None:
     assert said(session, "SELECT id FROM t WHERE c > 2")[0].startswith("query:1:24: ")
     assert said(session, "SELECT id\nFROM t\nWHERE c > 2")[0].startswith("query:3:7: ")

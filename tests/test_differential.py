@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import lance
@@ -23,8 +23,10 @@ import pytest
 from tests.tables import MEDIA, SQL, Query, Rows, load_queries, oracle, params, write_tables
 
 from cutlist import Session, connect
-from cutlist.selection import Selection
 from cutlist.store import Store, Table, blob_array, blob_field
+
+if TYPE_CHECKING:
+    from cutlist.selection import Selection
 
 pytestmark = pytest.mark.filterwarnings("ignore::cutlist.errors.QueryWarning")
 

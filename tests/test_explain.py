@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import lance
 import pyarrow as pa
 import pytest
+from tests.tables import fixed_lists
 
 import cutlist
 from cutlist import Session
@@ -44,7 +45,7 @@ def rows_of(name: str) -> pa.Table:
             "score": pa.array([None if i % 3 == 0 else i / 2 for i in range(NUM_ROWS)]),
             "word": [f"w{i % 3}" for i in range(NUM_ROWS)],
             "unused": [i * i for i in range(NUM_ROWS)],
-            "embedding": pa.array(vectors, pa.list_(pa.float32(), 300)),
+            "embedding": fixed_lists(vectors, 300),
             "doc": [f"{i} " * 1500 for i in range(NUM_ROWS)],
         }
     )
@@ -100,9 +101,6 @@ def test_scans_have_the_columns_that_are_read(session: Session, query: str, colu
     assert all(each.num_rows == (NUM_ROWS if each.table == "a" else 3) for each in explained.scans)
 
 
-@pytest.mark.xfail(
-    reason="a scan of every column is asked for without names, and taken for a look at the schema", strict=True
-)
 def test_a_scan_of_every_column_has_them_all(tmp_path: Path) -> None:
     Store(root=str(tmp_path)).append("t", pa.table({"id": [1, 2], "word": ["x", "y"]}), message="test")
     with cutlist.connect(tmp_path) as session:
@@ -111,7 +109,6 @@ def test_a_scan_of_every_column_has_them_all(tmp_path: Path) -> None:
         }
 
 
-@pytest.mark.xfail(reason="DuckDB counts rows over any one column, here `_rowid`", strict=True)
 def test_counting_rows_refers_to_none(session: Session) -> None:
     assert "refers to rows" not in scanned(session.explain("SELECT count(*) AS n FROM a"))["a"].values()
 
@@ -180,11 +177,6 @@ def test_epoch_bytes_are_the_sizes_of_the_media(session: Session, query: str, si
     assert found.why.startswith("media of ")
 
 
-@pytest.mark.xfail(reason="a UNION has no flatten()", strict=True, raises=AttributeError)
-def test_media_in_a_union(session: Session) -> None:
-    assert session.explain("SELECT union_value(x := image) AS m FROM b").epoch_bytes == 21
-
-
 def test_late_columns_count_their_values(session: Session) -> None:
     explained = session.explain("SELECT id, embedding AS e, doc FROM a")
     values = 9
@@ -208,7 +200,6 @@ def test_other_columns_are_stored(session: Session) -> None:
     assert found.why == "stored in the selection, 4 NULL"
 
 
-@pytest.mark.xfail(reason="the tables behind a selection that are read for its late columns are no scans", strict=True)
 def test_what_a_selection_reads_is_a_scan(tmp_path: Path) -> None:
     Store(root=str(tmp_path)).append("t", pa.table({"id": [1, 2], "doc": ["x" * 3000] * 2}), message="test")
     with cutlist.connect(tmp_path) as session:
@@ -310,7 +301,6 @@ def test_lint_of_every_view(root: Path, tmp_path: Path) -> None:
     assert any("in a circle" in str(each) for each in remarks)
 
 
-@pytest.mark.xfail(reason="what has no place is cut at its first colon", strict=True)
 def test_lint_of_views_in_a_circle(root: Path, tmp_path: Path) -> None:
     (tmp_path / "one.sql").write_text("FROM two")
     (tmp_path / "two.sql").write_text("FROM one")
@@ -319,7 +309,6 @@ def test_lint_of_views_in_a_circle(root: Path, tmp_path: Path) -> None:
     assert [each.text for each in remarks] == ["views use each other in a circle: one → two → one"]
 
 
-@pytest.mark.xfail(reason="lint does not look at the names of the result", strict=True)
 def test_lint_says_what_compile_refuses(session: Session) -> None:
     query = "SELECT id, score AS id FROM a"
     with pytest.raises(QueryError, match='two columns are named "id"'):

@@ -134,9 +134,7 @@ def test_a_version_that_is_gone(tmp_path: Path) -> None:
     for n in range(3):
         store.append("t", pa.table({"id": [n]}), message="test")
     lance.dataset(store.uri("t")).cleanup_old_versions(older_than=dt.timedelta(0))
-    with pytest.raises(
-        CatalogError, match=r"version 1 of table t no longer exists \(its versions: .*3\)"
-    ):
+    with pytest.raises(CatalogError, match=r"version 1 of table t no longer exists \(its versions: .*3\)"):
         store.open("t", 1)
 
 

@@ -42,7 +42,7 @@ class Snapshot:
             CatalogError: if the root is not there. A table that cannot be opened is left out, with a warning.
         """
         store.check()
-        tables = {}
+        tables: dict[str, Table] = {}
         for name in store.table_names():
             try:
                 table = store.find(name)
@@ -51,6 +51,10 @@ class Snapshot:
                 continue
             if table is None:
                 warnings.warn(f"{store.uri(name)}: no version was ever written to its end; left out", stacklevel=4)
+            elif fold_case(tables, name) is not None:
+                warnings.warn(
+                    f"{store.uri(name)}: its name differs only in case from another's; left out", stacklevel=4
+                )
             else:
                 tables[name] = table
         return cls(store=store, tables=tables)

@@ -86,18 +86,20 @@ def _scanned(compiled: Compiled, scan: ScanTable) -> Scanned:
     columns = dict.fromkeys(name for names, _ in scan.asked for name in names)
     filters = dict.fromkeys([scan.filter, *(asked for _, asked in scan.asked)])
     clauses = clauses_of(compiled.plan)
+    references = any(each.media or each.late is not None for each in compiled.selection.columns)
+    refers = references or "_rowid" in clauses or len(columns) > 1
     return Scanned(
         table=scan.table,
         version=scan.version,
         num_rows=scan.count_rows(),
-        columns={name: _why_now(name, clauses.get(name.lower(), ())) for name in columns},
+        columns={name: _why_now(name, clauses.get(name.lower(), ()), refers=refers) for name in columns},
         filters=tuple(each for each in filters if each is not None),
     )
 
 
-def _why_now(name: str, clauses: Sequence[str]) -> str:
+def _why_now(name: str, clauses: Sequence[str], *, refers: bool) -> str:
     if name == "_rowid":
-        return "refers to rows"
+        return "refers to rows" if refers else "counts rows"
     return ", ".join(clauses) or "output (*)"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,8 +137,14 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     """Return a type with text in place of dictionaries (ENUM), which an Arrow file cannot have anew in each batch."""
     if pa.types.is_dictionary(kind):
         return kind.value_type
+    if not _has_dictionary(kind):
+        return kind
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)), kind.list_size)
+    if pa.types.is_map(kind):
+        return pa.map_(_plain(kind.key_type), kind.item_field.with_type(_plain(kind.item_type)))
     if pa.types.is_struct(kind):
         return pa.struct([each.with_type(_plain(each.type)) for each in kind])
     return kind
@@ -149,6 +155,11 @@ def _copied(values: pa.Array) -> pa.Array:
     if values.null_count == 0 and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return pa.array(values.to_numpy().copy())
     return values.take(pa.array(np.arange(len(values))))
+
+
+def _has_dictionary(kind: pa.DataType) -> bool:
+    """Return whether a type is, or holds at any depth, a dictionary."""
+    return pa.types.is_dictionary(kind) or any(_has_dictionary(kind.field(i).type) for i in range(kind.num_fields))
 
 
 class _Mark:
@@ -198,3 +209,31 @@ def unpack(packed: pa.StructArray, constants: Mapping[str, Any]) -> pa.StructArr
         for each in MEDIA_TYPE
     ]
     return pa.StructArray.from_arrays(arrays, fields=list(MEDIA_TYPE), mask=packed.is_null())
+
+
+def renumbered(column: pa.ChunkedArray, numbers: Sequence[int]) -> pa.ChunkedArray:
+    """Return a column with media references inside lists, maps or structs whose sources have other numbers.
+
+    Args:
+        numbers: The new number of each source, by its old one.
+    """
+    new = pa.array(numbers, pa.uint16())
+
+    def walk(array: pa.Array) -> pa.Array:
+        kind = array.type
+        if not has_media(kind):
+            return array
+        if pa.types.is_struct(kind):
+            children = [array.field(i) for i in range(kind.num_fields)]
+            if is_media(kind):
+                children[0] = new.take(children[0])
+            else:
+                children = [walk(child) for child in children]
+            return pa.StructArray.from_arrays(children, fields=list(kind), mask=array.is_null())
+        if pa.types.is_map(kind):
+            return pa.MapArray.from_arrays(array.offsets, walk(array.keys), walk(array.items), mask=array.is_null())
+        if pa.types.is_fixed_size_list(kind):
+            return pa.FixedSizeListArray.from_arrays(walk(array.values), type=kind, mask=array.is_null())
+        return pa.ListArray.from_arrays(array.offsets, walk(array.values), type=kind, mask=array.is_null())
+
+    return pa.chunked_array([walk(chunk) for chunk in column.chunks], type=column.type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,11 @@ class Saved:
             return None
         try:
             return Selection.load(path)
-        except SelectionError:
-            path.unlink(missing_ok=True)
+        except SelectionError as error:
+            if isinstance(error.__cause__, OSError):  # it may be good
+                raise
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
 
     def all(self) -> list[Selection]:

@@ -175,7 +175,7 @@ class Selection:
             mapped = pa.ipc.open_file(pa.memory_map(str(path)))
             header = json.loads((mapped.schema.metadata or {})[_KEY])
             version, sql = header["format"], header["sql"]
-        except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise SelectionError(f"{path}: not a saved selection, or a damaged one; compile the query again") from error
         except OSError as error:
             raise SelectionError(f"{path}: cannot be read: {error}") from error

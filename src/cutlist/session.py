@@ -156,7 +156,10 @@ class Session:
         selection = self.saved.load(key)
         if selection is None:
             selection = self._save(self._compiled(plan).selection, statement.place, key)
-        for each in selection.warnings:
+        said: Iterable[str] = selection.warnings
+        if said and selection.sql != statement.text:  # found by another text, with other places
+            said = map(str, self._engine.remarks(plan))
+        for each in said:
             warnings.warn(each, QueryWarning, stacklevel=2)
         return selection
 
@@ -173,10 +176,14 @@ class Session:
                 f"{', '.join(map(str, selection.tables)) or 'no table'}"
             )
         try:
-            for each in selection.tables:
-                self._engine.table_at(each.name, each.version).pin()
-            return selection.save(self.saved.path(key), replace=False)
-        except (OSError, CatalogError) as error:
+            tables = [self._engine.table_at(each.name, each.version) for each in selection.tables]
+            for table in tables:
+                table.pin()
+            saved = selection.save(self.saved.path(key), replace=False)
+            for table in tables:  # again, as another process may have dropped the last selection of a version meanwhile
+                table.pin()
+            return saved
+        except (OSError, CatalogError, SelectionError) as error:
             warnings.warn(f"the selection is not saved: {error}", stacklevel=3)
             return selection
 
@@ -192,13 +199,23 @@ class Session:
             CatalogError: if there is no such selection, or several.
         """
         selection = self.saved.find(fingerprint)
-        assert selection.path is not None
-        selection.path.unlink(missing_ok=True)
+        for other in self.saved.all():  # of one content there may be several files: for several texts
+            if other.path is not None and other.fingerprint == selection.fingerprint:
+                other.path.unlink(missing_ok=True)
         needed = {each for other in self.saved.all() for each in other.tables} if self.store.is_local else None
         free = [each for each in selection.tables if needed is not None and each not in needed]
-        for each in free:
-            self._engine.table_at(each.name, each.version).unpin()
-        return selection, free
+        return selection, [each for each in free if self._unpin(each)]
+
+    def _unpin(self, each: TableVersion) -> bool:
+        """Drop the tag of a version; return whether there was one, of that very table."""
+        try:
+            table = self._engine.table_at(each.name, each.version)
+        except CatalogError:  # the table or the version is gone
+            return False
+        if table.identity != each.identity:  # another table of that name
+            return False
+        table.unpin()
+        return True
 
     def explain(self, query: str) -> Explanation:
         """Return what a query reads: from which tables, which columns when compiling and which by the loader, why, and

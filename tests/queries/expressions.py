@@ -109,7 +109,6 @@ def edits(draw: st.DrawFn, scope: Scope) -> str:
     if len(calls) > 1 and not calls[0].startswith("clip(") and maybe(draw, 2):
         calls.reverse()
     dotted = re.fullmatch(r"\w+\.\w+", medium) is not None and maybe(draw, 2)
-    dotted = dotted and not (len(calls) > 1 and "_rowid" in "".join(calls))  # bug: traps.sql, a row id in a chain
     for call in calls:
         name, arguments = call.split("(", 1)
         between = "" if arguments == ")" else ", "

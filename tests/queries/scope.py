@@ -74,6 +74,7 @@ class Scope:
     outer: tuple[Column, ...] = ()
     ctes: tuple[tuple[str, tuple[Column, ...]], ...] = ()
     room: int = 2
+    depth: int = 0
 
     def of(self, *kinds: Kind) -> list[str]:
         """Return the texts of the columns in sight of some kinds; of a row id, the number that it is in DuckDB."""
@@ -95,8 +96,11 @@ class Scope:
 
     @property
     def flat(self) -> Scope:
-        """The scope without room for subqueries."""
-        return replace(self, room=0)
+        """The scope without room for subqueries: that of what may stand in a lambda.
+
+        From two queries further out there is nothing in it: on that, DuckDB 2.0 can crash (1 of 11,000 queries did).
+        """
+        return replace(self, room=0, outer=self.outer if self.depth < 2 else ())
 
     @property
     def alone(self) -> Scope:
@@ -106,7 +110,8 @@ class Scope:
     @property
     def inside(self) -> Scope:
         """The scope in which a subquery starts."""
-        return replace(self, room=self.room - 1, columns=(), outer=(*self.columns, *self.outer))
+        outer = (*self.columns, *self.outer)
+        return replace(self, room=self.room - 1, depth=self.depth + 1, columns=(), outer=outer)
 
     @property
     def apart(self) -> Scope:

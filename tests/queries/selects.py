@@ -22,7 +22,7 @@ def _items(draw: st.DrawFn, made: list[tuple[str, str]]) -> str:
 
 def _framed(draw: st.DrawFn, items: str, relation: Relation, rest: str, word: str = "") -> str:
     """Return a SELECT, with FROM first or last."""
-    if maybe(draw, 6) and "(VALUES" not in relation.text:  # sqlglot cannot parse FROM (VALUES …) JOIN … SELECT …
+    if maybe(draw, 6) and not re.search(r"\(VALUES|UNNEST", relation.text):  # bug: traps.sql, FROM first
         return f"FROM {relation.text} SELECT {word}{items}{rest}"
     return f"SELECT {word}{items} FROM {relation.text}{rest}"
 

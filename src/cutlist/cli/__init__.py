@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 import cutlist
+from cutlist.catalog import fold_case
 from cutlist.cli import plans, saved
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, QueryError
@@ -181,8 +182,8 @@ def index(
     """
     with cutlist.connect(root, views=views) as session:
         made = session.index(table, column, kind=kind)
-        version = session.tables[table].version if table in session.tables else None
-    typer.echo(f"{table}.{column}: {made} index" + (f", in version {version}" if version is not None else ""))
+        indexed = fold_case(session.tables, table)
+    typer.echo(f"{indexed.name if indexed else table}.{column}: {made} index, in version {indexed and indexed.version}")
 
 
 @app.command()

@@ -27,7 +27,7 @@ from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
 from cutlist.compiler.plan import Catalog, Plan, Scan
 from cutlist.compiler.rules import COMPILING, NAMING, apply
-from cutlist.compiler.text import Statement, locate, parse, quoted
+from cutlist.compiler.text import Statement, is_pivot, locate, parse, quoted
 
 __all__ = [
     "COMPILING",
@@ -48,6 +48,7 @@ __all__ = [
     "clauses_of",
     "dropped_nulls",
     "has_order",
+    "is_pivot",
     "locate",
     "parse",
     "quoted",

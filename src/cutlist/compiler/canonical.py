@@ -9,7 +9,7 @@ from sqlglot.errors import SqlglotError
 _KEYWORDS = frozenset(
     """
     SELECT FROM WHERE GROUP BY HAVING QUALIFY ORDER LIMIT OFFSET WITH AS ON USING JOIN LEFT RIGHT FULL INNER OUTER
-    CROSS UNION ALL DISTINCT AND OR NOT IN IS NULL CASE WHEN THEN ELSE END ASC DESC BETWEEN LIKE OVER PARTITION
+    CROSS UNION ALL DISTINCT AND OR NOT IN IS NULL CASE WHEN THEN ELSE END ASC DESC BETWEEN LIKE
     """.split()  # noqa: SIM905 - a list of forty strings would fill a screen
 )
 """Words that are keywords wherever they stand, but behind AS or a dot and as the key of a struct."""

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 class ColumnFacts:
     """What is known of a column of a table.
 
-    `type` is DuckDB's (`media` for media columns). `mean_bytes` is the average size of a value, 0.0 where it is small
-    or not known. `nullable` says whether there can be a NULL. `indexes` has the kinds of its indexes, e.g. `BTREE`.
+    `type` is DuckDB's (`media` for media columns). `mean_bytes` is the average size of a value: of its type, or as
+    stored, where the length varies; 0.0 where it is small or not known. `nullable` says whether there can be a NULL,
+    `holes` whether an ARRAY can have one inside. `indexes` has the kinds of its indexes, e.g. `BTREE`.
     """
 
     type: str
     mean_bytes: float = 0.0
     nullable: bool = True
+    holes: bool = False
     indexes: frozenset[str] = frozenset()
 
 

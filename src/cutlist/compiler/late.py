@@ -188,7 +188,8 @@ class _Reading:
         if isinstance(node, exp.Lateral):
             return isinstance(node.this, (exp.Subquery, exp.Unnest, exp.Explode))
         if isinstance(node, exp.Table):
-            named = isinstance(node.this, exp.Identifier) and node.name.lower() != "show"
+            saved = isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "selection"
+            named = saved or (isinstance(node.this, exp.Identifier) and node.name.lower() != "show")
             return (named or isinstance(node.this, _FUNCTIONS)) and not (_has_aliases(node) and self._can_hold(node))
         if isinstance(node, exp.Star):
             return _is_item(node.parent if isinstance(node.parent, exp.Column) else node) or (

@@ -98,6 +98,14 @@ def _refuse_hidden(statement: Statement) -> None:
                 f"{statement.at((span(call) or (0, 0))[0])}: {call.name}() hides which tables are read, so that their "
                 f"versions cannot be pinned; write FROM and the name"
             )
+    for table in statement.tree.find_all(exp.Table):
+        schema = str(table.args["db"].name).lower() if table.args.get("db") else ""
+        function = table.this.name.lower() if isinstance(table.this, exp.Anonymous) else ""
+        if schema in ("information_schema", "pg_catalog") or function.startswith(("duckdb_", "pragma_")):
+            raise QueryError(
+                f"{statement.at((span(table.this) or (0, 0))[0])}: {schema or function} tells of the session, so that "
+                f"its rows differ from run to run; session.sql can read it"
+            )
 
 
 def base_tables(tree: exp.Expr) -> Iterator[exp.Table]:

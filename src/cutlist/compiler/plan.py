@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Edit = tuple[int, int, str]
 """A span [start, stop) of a text, and what replaces it."""
 
+_GAP = "\u00a0"
+"""A space that no break is at, and that no table has in its name, between that name and what is scanned of it."""
+
 QUERY = ""
 """What the query itself goes by, where views go by their names."""
 
@@ -39,10 +42,10 @@ class Scan:
     @property
     def name(self) -> str:
         """What DuckDB knows it by: a table of the session, of which no more is asked, by its own name."""
-        name = f"selection {self.table}" if self.selection else self.table
-        name += f" @ {self.version}" if self.version is not None else ""
-        name += " with _rowid" if self.rowid else ""
-        return name + (f" where {self.filter}" if self.filter is not None else "")
+        name = f"selection{_GAP}{self.table}" if self.selection else self.table
+        name += f"{_GAP}@ {self.version}" if self.version is not None else ""
+        name += f"{_GAP}with _rowid" if self.rowid else ""
+        return name + (f"{_GAP}where {self.filter}" if self.filter is not None else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,20 @@ class Plan:
         """What is to be defined: DuckDB's name → scan."""
         return {use.scan.name: use.scan for use in self.uses}
 
+    def find(self, name: str) -> TableFacts | None:
+        """Return what is known of the table of a name, unless the plan names several of its versions."""
+        found = {use.facts.version: use.facts for use in self.uses if self._is(use, name)}
+        return found.popitem()[1] if len(found) == 1 else None
+
+    @staticmethod
+    def _is(use: Use, name: str) -> bool:
+        return use.scan.table.lower() == name.lower() and not use.scan.selection
+
+    def can_name(self, column: str) -> bool:
+        """Return whether a statement has the name of a column, or a star."""
+        words = (token.text.lower() for statement in self.statements.values() for token in statement.tokens)
+        return not {column.lower(), "*", "columns"}.isdisjoint(words) or any(map(_starless, self.statements.values()))
+
     def edited(self, statement: str, *edits: Edit) -> Plan:
         """Return the plan with more edits of a statement."""
         return replace(self, edits={**self.edits, statement: (*self.edits.get(statement, ()), *edits)})
@@ -101,6 +118,18 @@ class Plan:
                 alias = "" if use.node.args.get("alias") else f" AS {quoted(use.called)}"
                 edits.append((use.start, use.stop, quoted(use.scan.name) + alias))
         return statement.edited(edits)
+
+
+def _starless(statement: Statement) -> bool:
+    """Return whether a statement can take every column without a star: PIVOT, TABLE, FROM without SELECT and so on."""
+    words = {token.text.upper() for token in statement.tokens}
+    return not {"PIVOT", "UNPIVOT", "TABLE", "SUMMARIZE", "DESCRIBE"}.isdisjoint(words) or _froms(statement)
+
+
+def _froms(statement: Statement) -> bool:
+    """Return whether a statement has a FROM that no SELECT goes with."""
+    words = [token.text.upper() for token in statement.tokens]
+    return words.count("FROM") > words.count("SELECT")
 
 
 class Catalog(Protocol):

@@ -21,7 +21,7 @@ WIDE_BYTES = 1024
 
 def check_query(plan: Plan, catalog: Catalog) -> Plan:
     """Remark on what would not give the same rows again, and on what SQL cannot do with media."""
-    return replace(plan, remarks=(*plan.remarks, *check(plan.statements.values(), catalog.table)))
+    return replace(plan, remarks=(*plan.remarks, *check(plan.statements.values(), plan.find)))
 
 
 def defer_columns(plan: Plan, catalog: Catalog) -> Plan:
@@ -36,7 +36,8 @@ def _wide_columns(plan: Plan) -> dict[str, frozenset[str]]:
     words = {token.text.lower() for statement in plan.statements.values() for token in statement.tokens}
     for use in plan.uses:
         named = [name for name in use.facts.columns if "*" in words or name.lower() in words]
-        columns = {name for name in named if use.facts.columns[name].mean_bytes >= WIDE_BYTES}
+        facts = {name: use.facts.columns[name] for name in named}
+        columns = {name for name in named if facts[name].mean_bytes >= WIDE_BYTES and not facts[name].holes}
         if columns:
             wide[use.scan.table] = wide.get(use.scan.table, frozenset()) | columns
     return wide
@@ -50,9 +51,7 @@ def push_filters(plan: Plan, catalog: Catalog) -> Plan:
     filters = {
         (name, offset): filter
         for name, statement in plan.statements.items()
-        for offset, filter in pushed_filters(
-            statement, catalog.table, lambda table: bool(wide.get(table.lower()))
-        ).items()
+        for offset, filter in pushed_filters(statement, plan.find, lambda table: bool(wide.get(table.lower()))).items()
     }
 
     def pushed(use: Use) -> Scan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,7 @@ def parse(text: str, place: str = "query") -> Statement:
         trees = [tree for tree in sqlglot.parse(text, dialect="duckdb") if not isinstance(tree, exp.Semicolon | None)]
     except SqlglotError as error:
         raise QueryError(f"{place}: cannot parse: {_short(error)}") from error
+    _refuse_templates(tokens, text, place)
     starts = [token.start for token in tokens if token.token_type != TokenType.SEMICOLON]
     if not trees or not starts:
         raise QueryError(f"{place}: empty; expected one SELECT")
@@ -82,6 +84,22 @@ def parse(text: str, place: str = "query") -> Statement:
     return Statement(place=place, text=text[: tokens[-1].end + 1], tree=tree, tokens=tokens)
 
 
+def _refuse_templates(tokens: Sequence[Token], text: str, place: str) -> None:
+    """Refuse the marks of templates, `{# … #}` and `{% … %}`, which sqlglot leaves out and DuckDB reads."""
+    quoted_text = {TokenType.STRING, TokenType.IDENTIFIER}
+    bare = list(text)
+    for token in tokens:
+        if token.token_type in quoted_text:
+            bare[token.start : token.end + 1] = " " * (token.end + 1 - token.start)
+    for comment in re.finditer(r"--[^\n]*|/\*.*?\*/", "".join(bare), re.DOTALL):
+        bare[comment.start() : comment.end()] = " " * (comment.end() - comment.start())
+    found = re.search(r"\{[#%]", "".join(bare))
+    if found is not None:
+        raise QueryError(
+            f"{locate(place, text, found.start())}: {found[0]} marks a template; write a space between the two"
+        )
+
+
 def _restore_columns(tree: exp.Expr) -> None:
     """Make columns again of what sqlglot takes for parts of names in chains of calls: `v.video.clip(0, v.a).raw()`."""
     for dot in list(tree.find_all(exp.Dot)):
@@ -95,6 +113,16 @@ def _short(error: SqlglotError) -> str:
     """Return the first line of a sqlglot error, without the terminal's underline codes."""
     first = str(error).replace("\x1b[4m", "").replace("\x1b[0m", "").splitlines()[0]
     return first.rstrip(".")
+
+
+def is_pivot(statement: Statement) -> bool:
+    """Return whether a statement has a PIVOT, of which DuckDB makes several statements.
+
+    Examples:
+        >>> is_pivot(parse("PIVOT t ON a USING count(*)"))
+        True
+    """
+    return statement.tree.find(exp.Pivot) is not None
 
 
 def span(node: exp.Expr) -> tuple[int, int] | None:

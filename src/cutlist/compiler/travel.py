@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def travel_in_time(plan: Plan, catalog: Catalog) -> Plan:
 def _at(use: Use, when: exp.HistoricalData, place: str, catalog: Catalog) -> Use:
     """Return a place with the version that is asked for there."""
     wanted = when.expression
-    if when.this.upper() != "AT" or when.args["kind"].upper() != "VERSION" or not isinstance(wanted, exp.Literal):
+    named = when.this.upper() == "AT" and when.args["kind"].upper() == "VERSION" and isinstance(wanted, exp.Literal)
+    if not named or not (wanted.is_string or re.fullmatch(r"\d{1,18}", wanted.this)):
         raise QueryError(
             f"{place}: expected AT (VERSION => 12), a number, or AT (VERSION => 'baseline'), a tag; "
             f"`SELECT * FROM {use.scan.table} AT (VERSION => 1)` is the first version"

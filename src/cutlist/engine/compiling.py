@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cutlist.compiler import COMPILING, Statement, apply, has_order, parse, total_order
+from cutlist.engine.results import refuse_equal_names, refuse_forged
 from cutlist.errors import QueryError
-from cutlist.media.reference import FIELD_NAMES
-from cutlist.packing import Packer, is_media, is_sorted, late_source
+from cutlist.packing import Packer, is_sorted, late_source
 from cutlist.selection import Selection, TableVersion
 
 if TYPE_CHECKING:
@@ -56,11 +55,11 @@ def compile_plan(engine: Engine, plan: Plan) -> Compiled:
         with engine.placed(statement, binding):
             bound = cursor.sql(binding.text)
             names, types = bound.columns, [str(kind) for kind in bound.types]
-            _refuse_equal_names(statement, names)
+            refuse_equal_names(statement, names)
             text = total_order(_again(statement, binding.text), len(names))
             rows = bound if text == binding.text else cursor.sql(text)
             reader = rows.to_arrow_reader(_ARROW_BATCH_ROWS)
-            _refuse_forged(statement, reader.schema)
+            refuse_forged(statement, reader.schema)
             packer = Packer(reader.schema)
             for batch in reader:
                 packer.add(batch)
@@ -104,7 +103,8 @@ def _type_of(engine: Engine, binding: Binding, column: pa.Field, kind: str) -> s
 def _late_type(binding: Binding, source: int) -> pa.DataType:
     """Return the Arrow type of the values of a late column."""
     late = binding.sources[source]
-    return binding.tables[late.table, late.version].schema.field(late.column).type
+    kind = binding.tables[late.table, late.version].schema.field(late.column).type
+    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
 def _again(statement: Statement, text: str) -> Statement:
@@ -117,23 +117,3 @@ def _sorted(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> pa.Table:
     cursor.register("unsorted samples", table)
     ordered = cursor.sql('FROM "unsorted samples" ORDER BY ALL').to_arrow_table()
     return ordered.rename_columns(table.column_names).cast(table.schema)  # DuckDB renames "A" beside "a"
-
-
-def _refuse_equal_names(statement: Statement, names: list[str]) -> None:
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise QueryError(
-            f'{statement.place}: two columns are named "{twice}"; give one another name, e.g. '
-            f"`… AS {re.sub(r'[^A-Za-z0-9_]', '_', twice)}_2`, so that a batch can have both"
-        )
-
-
-def _refuse_forged(statement: Statement, schema: pa.Schema) -> None:
-    """Refuse columns that look like media references and are not, because the type of a field was changed."""
-    for each in schema:
-        looks = pa.types.is_struct(each.type) and [inner.name for inner in each.type] == list(FIELD_NAMES)
-        if looks and not is_media(each.type):
-            raise QueryError(
-                f"{statement.place}: column {each.name} is a media reference of which the types were changed; "
-                f"change references by clip(), resize() and their like alone"
-            )

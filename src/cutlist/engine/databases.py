@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import tempfile
 import weakref
 from functools import cached_property
 from importlib.resources import files
@@ -33,8 +34,10 @@ def bind_media_once(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(f"CREATE TEMP MACRO {call} AS list_transform([m], lambda r: {once})[1]")
 
 
-def _connect(*, sandbox: bool) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+def _connect(spill: str, *, sandbox: bool) -> duckdb.DuckDBPyConnection:
+    """Return an instance that spills into a folder. Its time zone is UTC, so that no row depends on the machine's."""
+    connection = duckdb.connect(config={"python_enable_replacements": "false", "temp_directory": spill})
+    connection.execute("SET TimeZone = 'UTC'")
     fields = ", ".join(f'"{name}" {kind}' for name, kind in FIELDS)
     connection.execute(f"CREATE TYPE media AS STRUCT({fields})")
     connection.execute(_MACROS)
@@ -53,14 +56,19 @@ class Databases:
     _closed = False
 
     @cached_property
+    def _spill(self) -> tempfile.TemporaryDirectory[str]:
+        """Where queries that need more memory than there is put the rest; gone when the databases are closed."""
+        return tempfile.TemporaryDirectory(prefix="cutlist-", ignore_cleanup_errors=True)
+
+    @cached_property
     def adhoc(self) -> duckdb.DuckDBPyConnection:
         """For ad-hoc SQL: what a user makes in it stays until it is closed."""
-        return _connect(sandbox=False)
+        return _connect(f"{self._spill.name}/adhoc", sandbox=False)
 
     @cached_property
     def compiling(self) -> duckdb.DuckDBPyConnection:
         """For compiling: no access to files, locked configuration."""
-        return _connect(sandbox=True)
+        return _connect(f"{self._spill.name}/compiling", sandbox=True)
 
     def cursor(self, *, compiling: bool) -> duckdb.DuckDBPyConnection:
         """Return a cursor of one of the two, known to `interrupt` while it lives.
@@ -98,3 +106,5 @@ class Databases:
         for name in ("adhoc", "compiling"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+        if "_spill" in self.__dict__:
+            self.__dict__.pop("_spill").cleanup()

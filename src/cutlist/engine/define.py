@@ -6,13 +6,13 @@ the number of the source and whose value is the row id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cutlist.compiler import quoted
-from cutlist.errors import QueryError
 from cutlist.media.reference import FIELDS
-from cutlist.packing import has_media, late_field
+from cutlist.packing import has_media, late_field, renumbered
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,13 +35,13 @@ def define_table(
     cursor: duckdb.DuckDBPyConnection, scan: Scan, table: Table, numbers: Numbers, late: frozenset[str]
 ) -> ScanTable:
     """Define what a scan is called as a view over a table; return what DuckDB scans."""
-    arrow = f"{scan.name} scanned"
+    arrow = f"{scan.name}\u00a0scanned"
     scanned = table.scan(scan.filter)
     cursor.register(arrow, scanned)
     columns = []
     for name in table.sql_columns:
         number = numbers.get((table.name, table.version, name))
-        if number is None:
+        if number is None or not (name in late or name in table.media_columns):
             columns.append(quoted(name))
             continue
         value = _late("_rowid", number) if name in late else _reference({"source": str(number), "row": "_rowid"})
@@ -71,45 +71,55 @@ def define_selection(
     tables: Mapping[tuple[str, int], Table],
     numbers: Numbers,
     late: frozenset[str],
-) -> None:
+    named: Callable[[str], bool],
+) -> list[ScanTable]:
     """Define what a scan is called as a view over a saved selection's file, which stays memory-mapped.
 
     Args:
         tables: (name, version) → the table; those of the selection's late columns that are read now are joined.
+        named: Whether the query can name a column; a late one that it cannot is not read.
 
-    Raises:
-        QueryError: if a column has references inside lists or structs, and their sources have other numbers here.
+    Returns:
+        What DuckDB scans for those late columns.
     """
-    arrow = f"{scan.name} packed"
+    arrow = f"{scan.name}\u00a0packed"
+    here = [numbers.get((each.table, each.version, each.column), 0) for each in selection.sources]
     packed = selection.packed()
-    cursor.register(arrow, packed)
-    here = [numbers[each.table, each.version, each.column] for each in selection.sources]
+    for index, each in enumerate(selection.columns):
+        if not each.media and here != list(range(len(here))) and has_media(packed.schema.field(index).type):
+            packed = packed.set_column(index, each.name, renumbered(packed.column(index), here))
+    # Names that differ only in case are one to DuckDB, so the columns have numbers.
+    cursor.register(arrow, packed.rename_columns([f"c{number}" for number in range(packed.num_columns)]))
+    read: list[ScanTable] = []
     columns: list[str] = []
     joins: list[str] = []
-    for each in selection.columns:
-        stored = f"packed.{quoted(each.name)}"
+    for number, each in enumerate(selection.columns):
+        stored = f"packed.c{number}"
         if each.media:
             columns.append(_unpacked(stored, each, packed.schema.field(each.name).type, here))
         elif each.late is not None and each.name in late:
             columns.append(f"CASE WHEN {stored} IS NOT NULL THEN {_late(stored, here[each.late])} END")
+        elif each.late is not None and not named(each.name):
+            columns.append(f"NULL::{each.type}")
         elif each.late is not None:
             source = selection.sources[each.late]
-            scanned = f"{scan.name} joined {len(joins)}"
-            cursor.register(scanned, tables[source.table, source.version].scan())
-            joins.append(f" LEFT JOIN {quoted(scanned)} ON {quoted(scanned)}._rowid = {stored}")
-            columns.append(f"{quoted(scanned)}.{quoted(source.column)}")
-        elif has_media(packed.schema.field(each.name).type) and here != list(range(len(here))):
-            raise QueryError(
-                f"{scan.name}: column {each.name} has media references inside a {each.type.split('(')[0]}, which "
-                f"cannot be read beside other tables' media; name this selection first, or UNNEST when it is compiled"
-            )
+            scanned = f"{scan.name}\u00a0joined {len(joins)}"
+            table = tables[source.table, source.version].scan()
+            read.append(table)
+            cursor.register(scanned, table)
+            # DuckDB 2.0.0: behind a LEFT JOIN, an ARRAY that is NULL has a length of uninitialised memory; no LIST has.
+            listed = re.sub(r"\[\d+\]$", "[]", each.type)
+            value = f"(SELECT _rowid AS r, {quoted(source.column)}::{listed} AS v FROM {quoted(scanned)})"
+            joins.append(f" LEFT JOIN {value} AS {quoted(scanned)} ON {quoted(scanned)}.r = {stored}")
+            columns.append(f"{quoted(scanned)}.v::{each.type}")
         else:
-            columns.append(f"{stored}::{each.type}" if "ENUM(" not in each.type else stored)
+            columns.append(f"{stored}::{each.type}")
         columns[-1] += f" AS {quoted(each.name)}"
     cursor.execute(
         f"CREATE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} "
         f"FROM {quoted(arrow)} AS packed{''.join(joins)}"
     )
+    return read
 
 
 def _unpacked(stored: str, column: Column, kind: pa.StructType, here: Sequence[int]) -> str:

@@ -25,6 +25,7 @@ from cutlist.compiler import (
     apply,
     calls_of,
     canonical,
+    is_pivot,
     locate,
     parse,
     quoted,
@@ -34,6 +35,7 @@ from cutlist.engine.databases import DECODE_MACROS, Databases, bind_media_once
 from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
+from cutlist.engine.results import refuse_equal_names
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.placing import message, unknown_column, unknown_table
 from cutlist.selection import Selection, Source
@@ -92,7 +94,9 @@ class Engine:
             with contextlib.closing(self.databases.cursor(compiling=True)) as cursor:
                 return duckdb_types(cursor, schema)
 
-        return Facts(self.snapshot, self.saved, lambda name: self.find_view(name) is not None, self.no_table, types_of)
+        return Facts(
+            self.snapshot, self.saved, lambda name: self.find_view(name) is not None, self._not_there, types_of
+        )
 
     def find_view(self, name: str) -> View | None:
         """Return the view of that name, unless a table has it too; names ignore case."""
@@ -184,20 +188,34 @@ class Engine:
         Args:
             statement_of: A query's text, or a view's name → its statement.
         """
+        remarks: tuple[Remark, ...] = ()
         try:
-            plan = apply(COMPILING, self.plan(statement_of(query), strict=True), self.facts)
-            binding = self.bind(plan)
-            with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
-                cursor.sql(binding.text)
-                return (*plan.remarks, *self.dropped(binding))
+            plan = self.plan(statement_of(query), strict=True)
+            remarks = apply(COMPILING, plan, self.facts).remarks
+            return self.remarks(plan)
         except CutlistError as error:
-            place, _, text = str(error).partition(": ")
-            return (Remark(place=place, text=text, error=True),)
+            placed = re.match(r"(query|[^:]*\.sql)(:\d+:\d+)?: ", str(error))
+            place = placed[0].removesuffix(": ") if placed else query
+            return (Remark(place=place, text=str(error)[placed.end() if placed else 0 :], error=True), *remarks)
+
+    def remarks(self, plan: Plan) -> tuple[Remark, ...]:
+        """Return what there is to say about a query that is to be compiled.
+
+        Raises:
+            QueryError: if it cannot be bound.
+        """
+        plan = apply(COMPILING, plan, self.facts)
+        binding = self.bind(plan)
+        with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
+            refuse_equal_names(plan.query, cursor.sql(binding.text).columns)
+            return (*plan.remarks, *self.dropped(binding))
 
     def dropped(self, binding: Binding) -> Iterator[Remark]:
-        """Yield how many rows the conditions of a query drop for NULLs, in tables at the session's version."""
-        now = {name: table for (name, _), table in binding.tables.items() if table is self.snapshot.find(name)}
-        return count_dropped(binding.cursor, binding.plan, self.facts, now)
+        """Yield how many rows the conditions of a query drop for NULLs."""
+        tables = {
+            use.scan.table: binding.tables[self.key_of(use.scan)] for use in binding.plan.uses if not use.scan.selection
+        }
+        return count_dropped(binding.cursor, binding.plan, tables)
 
     def bind(self, plan: Plan) -> Binding:
         """Return a cursor on which a planned statement can run: its tables registered, its views defined.
@@ -209,24 +227,50 @@ class Engine:
         tables = self._tables(plan, selections.values())
         sources = _sources(tables.values(), selections.values(), plan.late)
         if not plan.strict:
-            self._sources.extend(each for each in sources if each not in self._sources)
+            self._sources.extend(each for each in sources if each not in self._sources and each.kind != "value")
             sources = self._sources
         cursor = self.databases.cursor(compiling=plan.strict)
         binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources))
+        try:
+            self._define(binding, selections)
+        except BaseException:
+            cursor.close()
+            raise
+        return binding
+
+    def _define(self, binding: Binding, selections: Mapping[str, Selection]) -> None:
+        """Define on its cursor what a binding names: tables, selections and views."""
+        plan, cursor, tables, sources = binding.plan, binding.cursor, binding.tables, binding.sources
+        for name in plan.statements:
+            if plan.strict or name:
+                self._refuse_several(plan, name)
         if calls_of(DECODE_MACROS, plan) > PLAIN_CALLS or calls_of(VOLATILE, plan):
             bind_media_once(cursor)
         numbers = numbered(sources)
         for scan in plan.scans.values():
             late = plan.late.get(scan.table, frozenset())
             if scan.selection:
-                define_selection(cursor, scan, selections[scan.table], tables, numbers, late)
+                read = define_selection(cursor, scan, selections[scan.table], tables, numbers, late, plan.can_name)
+                binding.scanned.update({f"{scan.name} {number}": each for number, each in enumerate(read)})
             else:
                 table = tables[self.key_of(scan)]
                 binding.scanned[scan.name] = define_table(cursor, scan, table, numbers, late)
         for name, view in plan.views.items():
             with self.placed(view, binding):
                 cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{plan.text(name)}")
-        return binding
+
+    def _refuse_several(self, plan: Plan, name: str) -> None:
+        """Refuse a text in which DuckDB sees anything but one query, whatever the compiler sees in it."""
+        statement = plan.statements[name]
+        try:
+            found = self.databases.compiling.extract_statements(plan.text(name))
+        except duckdb.Error as error:
+            raise QueryError(message(statement.place, statement.text, error)) from error
+        kinds = [str(each.type).rpartition(".")[2] for each in found]
+        if kinds != ["SELECT"] and not is_pivot(statement):
+            raise QueryError(
+                f"{statement.place}: DuckDB reads {', '.join(kinds) or 'nothing'} here, expected one SELECT"
+            )
 
     def key_of(self, scan: Scan) -> tuple[str, int]:
         """Return the table, and its version, that a scan is of."""
@@ -265,10 +309,14 @@ class Engine:
         except (duckdb.Error, OSError) as error:  # OSError: while batches are fetched
             column, table = unknown_column(error), unknown_table(error)
             if column is not None:
-                raise QueryError(_no_column(statement, binding, column)) from error
+                raise QueryError(_no_column(self, statement, binding, column)) from error
             if table is not None:
                 raise QueryError(self.no_table(_place_of(statement, table), table)) from error
             raise QueryError(message(statement.place, statement.text, error)) from error
+
+    def _not_there(self, place: str, name: str) -> str:
+        known = [*self.snapshot.tables, *self.views]
+        return f'{place}: no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.'
 
     def no_table(self, place: str, name: str) -> str:
         """Return the message for a name that is neither table nor view: its place, the nearest name, and all names."""
@@ -280,15 +328,14 @@ class Engine:
 
     def key(self, plan: Plan) -> str:
         """Return a text that is equal for two plans if they mean the same, over the same versions and selections."""
-        parts = [canonical(plan.query.text)]
-        parts += [f"{name} = {canonical(view.text)}" for name, view in sorted(plan.views.items())]
-        for scan in plan.scans.values():
-            if scan.selection:
-                parts.append(f"selection {scan.table}")
+        parts = [f"{name} = {canonical(statement.text)}" for name, statement in sorted(plan.statements.items())]
+        for use in sorted(plan.uses, key=lambda each: (each.statement, each.start)):  # a tag may move
+            if use.scan.selection:
+                parts.append(f"selection {use.scan.table}")
             else:
-                name, version = self.key_of(scan)
+                name, version = self.key_of(use.scan)
                 parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
-        return "\n".join([parts[0], *sorted(set(parts[1:]))])
+        return "\n".join(parts)
 
 
 def _media_of(tables: Iterable[Table]) -> list[Source]:
@@ -322,17 +369,18 @@ def _place_of(statement: Statement, name: str) -> str:
     return next(places, statement.place)
 
 
-def _no_column(statement: Statement, binding: Binding, name: str) -> str:
+def _no_column(engine: Engine, statement: Statement, binding: Binding, name: str) -> str:
     """Return the message for a column that no table of a statement has: its place, the nearest name, and all names."""
     place = _place_of(statement, name)
     known: dict[str, list[str]] = {}
     hidden: dict[str, str] = {}
+    for use in binding.plan.uses:
+        if binding.plan.statements[use.statement] is statement:
+            known[use.called] = list(use.facts.columns)
+            hidden |= {} if use.scan.selection else engine.snapshot.tables[use.scan.table].hidden_columns
     for named in table_names(statement):
-        table = next((each for each in binding.tables.values() if each.name.lower() == named.name.lower()), None)
-        if table is not None:
-            hidden |= table.hidden_columns
         try:
-            known[named.name] = binding.cursor.sql(f"FROM {quoted(named.name)}").columns
+            known.setdefault(named.name, binding.cursor.sql(f"FROM {quoted(named.name)}").columns)
         except (duckdb.Error, CutlistError):
             continue
     if name in hidden:

@@ -77,6 +77,9 @@ class Facts:
                 type=types.get(name, "media"),
                 mean_bytes=sizes[name] if name in types else 0.0,
                 nullable=name not in table.never_null,
+                holes=types.get(name, "").endswith("]")
+                and not types[name].endswith("[]")
+                and name not in table.without_holes,
                 indexes=indexes.get(name, frozenset()),
             )
             for name in table.sql_columns

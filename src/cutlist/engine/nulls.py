@@ -11,22 +11,19 @@ from cutlist.compiler.rules import WIDE_BYTES
 if TYPE_CHECKING:
     import duckdb
 
-    from cutlist.compiler import Catalog
     from cutlist.store import Table
 
 
-def count_dropped(
-    cursor: duckdb.DuckDBPyConnection, plan: Plan, catalog: Catalog, tables: Mapping[str, Table]
-) -> Iterator[Remark]:
+def count_dropped(cursor: duckdb.DuckDBPyConnection, plan: Plan, tables: Mapping[str, Table]) -> Iterator[Remark]:
     """Yield a warning for each condition that drops rows because a column is NULL. Reads just the columns in question.
 
     Args:
         tables: By name; conditions over other ones are passed over, and so are those over wide columns.
     """
-    dropped = [each for statement in plan.statements.values() for each in dropped_nulls(statement, catalog.table)]
+    dropped = [each for statement in plan.statements.values() for each in dropped_nulls(statement, plan.find)]
     wanted: dict[str, dict[str, None]] = {}
     for each in dropped:
-        facts = catalog.table(each.table)
+        facts = plan.find(each.table)
         if each.table in tables and facts is not None and facts.columns[each.column].mean_bytes < WIDE_BYTES:
             wanted.setdefault(each.table, {})[each.column] = None
     nulls: dict[tuple[str, str], tuple[int, int]] = {}
@@ -41,9 +38,10 @@ def count_dropped(
     for each in dropped:
         missing, total = nulls.get((each.table, each.column), (0, 0))
         if missing:
+            column = each.column if each.column.isidentifier() else quoted(each.column)
             yield Remark(
                 place=each.place,
                 text=f"{missing:,} of {total:,} rows of {each.table} have no {each.column} and are dropped by "
-                f"`{each.conjunct}`; to say that this is meant, add `{each.column} IS NOT NULL`",
+                f"`{each.conjunct}`; to say that this is meant, add `{column} IS NOT NULL`",
                 error=False,
             )

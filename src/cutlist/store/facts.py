@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,8 +22,9 @@ _WITHOUT_NULLS = frozenset({"RepdefAllValidItem", "RepdefAllValidList", "RepdefE
 
 def columns_without_nulls(
     dataset: lance.LanceDataset, uri: str, storage_options: Mapping[str, str] | None
-) -> frozenset[str]:
-    """Return the names of the columns in which no row is NULL, as far as the footers of the data files tell.
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of the columns in which no row is NULL, as far as the footers of the data files tell, and those
+    fixed-size lists in which no element of a row that is there is NULL.
 
     A column that is left out may still have no NULL. Costs about 0.5 ms for each data file on a local disk.
     """
@@ -45,19 +46,28 @@ def columns_without_nulls(
 
     with ThreadPoolExecutor(_OPEN_FILES) as pool:
         found = dict(zip((file.path for file in files), pool.map(pages, files), strict=True))
-    return frozenset(
-        name
-        for field, name in named.items()
-        if all(
-            any(field in file.fields and _no_nulls(found[file.path].get(field)) for file in fragment.files)
-            for fragment in fragments
+
+    def everywhere(test: Callable[[list[str]], bool]) -> frozenset[str]:
+        return frozenset(
+            name
+            for field, name in named.items()
+            if all(
+                any(field in file.fields and test(found[file.path].get(field, [])) for file in fragment.files)
+                for fragment in fragments
+            )
         )
-    )
+
+    return everywhere(_no_nulls), everywhere(_no_holes)
 
 
-def _no_nulls(pages: list[str] | None) -> bool:
+def _no_holes(pages: list[str]) -> bool:
+    """Return whether the pages of a column of fixed-size lists have no NULL inside a list."""
+    return all("has_validity: false" in page and "has_validity: true" not in page for page in pages) and bool(pages)
+
+
+def _no_nulls(pages: list[str]) -> bool:
     """Return whether the pages of a column, as Lance describes their encodings, have no NULL."""
-    if pages is None:
+    if not pages:
         return False
     layers = (re.findall(r"\w+", found[1]) if (found := _LAYERS.search(page)) else [] for page in pages)
     return all(each and each[-1] in _WITHOUT_NULLS for each in layers)
@@ -94,9 +104,10 @@ def _fixed_width(kind: pa.DataType) -> float | None:
 
 
 def index_kinds(dataset: lance.LanceDataset) -> dict[str, frozenset[str]]:
-    """Return the kinds of the indexes of each column that has any, in upper case: `BTREE`, `BITMAP`, `IVF_PQ` …"""
+    """Return the kinds of the indexes of each column that has any, as one gives them: `BTREE`, `LABEL_LIST` …"""
     kinds: dict[str, frozenset[str]] = {}
     for each in dataset.describe_indices():
         for name in each.field_names:
-            kinds[name] = kinds.get(name, frozenset()) | {str(each.index_type).upper()}
+            kind = {"LABELLIST": "LABEL_LIST"}.get(str(each.index_type).upper(), str(each.index_type).upper())
+            kinds[name] = kinds.get(name, frozenset()) | {kind}
     return kinds

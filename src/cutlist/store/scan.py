@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lance
@@ -56,10 +56,9 @@ class ScanTable(lance.LanceDataset):
     def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """Return a scanner for DuckDB; filters that Lance cannot take are answered by Arrow."""
         wanted = list(columns) if columns is not None else self._columns
-        if columns is not None:  # otherwise only the schema is asked for
-            self.asked.append((wanted, None if filter is None else str(filter)))
-        if filter is None:
-            return super().scanner(columns=wanted, filter=self.filter, **options)
+
+        def by_lance() -> Any:
+            return super(ScanTable, self).scanner(columns=wanted, filter=filter, **options)
 
         def by_arrow() -> Any:
             text = str(filter)
@@ -67,25 +66,32 @@ class ScanTable(lance.LanceDataset):
             batches = super(ScanTable, self).scanner(columns=read, filter=self.filter, **options).to_reader()
             return pa.dataset.Scanner.from_batches(batches, columns=wanted, filter=filter)
 
-        if self.filter is not None:  # Lance takes one filter; DuckDB's is answered by Arrow
-            return by_arrow()
-        try:
-            return _Scanner(super().scanner(columns=wanted, filter=filter, **options), by_arrow)
-        except _PUSHDOWN_ERRORS:
-            return by_arrow()
+        def whole() -> Any:
+            return super(ScanTable, self).scanner(columns=wanted, filter=self.filter, **options)
+
+        if filter is None:
+            ways = [whole]
+        elif self.filter is not None:  # Lance takes one filter
+            ways = [by_arrow]
+        else:
+            ways = [by_lance, by_arrow]
+        return _Scanner(ways, lambda: self.asked.append((wanted, None if filter is None else str(filter))))
 
 
 class _Scanner:
-    """A scanner that falls back when Lance refuses a filter, which it does only when the reader is made."""
+    """A scanner that is made when it is read: in the first way that Lance does not refuse."""
 
-    def __init__(self, scanner: Any, fallback: Any):
-        self._scanner, self._fallback = scanner, fallback
+    def __init__(self, ways: Sequence[Callable[[], Any]], read: Callable[[], None]):
+        self._ways, self._read = ways, read
 
     def to_reader(self) -> Any:
-        try:
-            return self._scanner.to_reader()
-        except _PUSHDOWN_ERRORS:
-            return self._fallback().to_reader()
+        self._read()
+        for way in self._ways[:-1]:
+            try:
+                return way().to_reader()
+            except _PUSHDOWN_ERRORS:
+                continue
+        return self._ways[-1]().to_reader()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._scanner, name)
+        return getattr(self._ways[-1](), name)

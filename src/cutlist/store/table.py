@@ -102,14 +102,28 @@ class Table:
         Args:
             filter: A Lance filter; rows for which it is not true are left out.
         """
-        return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter)
+        try:
+            return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter)
+        except (ValueError, OSError) as error:
+            raise CatalogError(
+                f"version {self.version} of table {self.name} no longer exists, or cannot be read: {first_line(error)}"
+            ) from error
 
     @property
     def never_null(self) -> frozenset[str]:
         """The columns that are known to have no NULL, from the footers of the data files."""
-        if "never_null" not in self._handles:
-            self._handles["never_null"] = columns_without_nulls(self.dataset, self.uri, self.storage_options)
-        return cast("frozenset[str]", self._handles["never_null"])
+        return self._null_facts[0]
+
+    @property
+    def without_holes(self) -> frozenset[str]:
+        """The columns of fixed-size lists that are known to have no NULL inside a list."""
+        return self._null_facts[1]
+
+    @property
+    def _null_facts(self) -> tuple[frozenset[str], frozenset[str]]:
+        if "null_facts" not in self._handles:
+            self._handles["null_facts"] = columns_without_nulls(self.dataset, self.uri, self.storage_options)
+        return cast("tuple[frozenset[str], frozenset[str]]", self._handles["null_facts"])
 
     @property
     def mean_bytes(self) -> Mapping[str, float]:
@@ -137,6 +151,8 @@ class Table:
             raise CatalogError(
                 f'table {self.name} has no column "{column}"{suggest(column, names)} It has: {listing(names, most=40)}.'
             )
+        if column in self.media_columns:
+            raise CatalogError(f"{self.name}.{column} is a media column, which has no scalar index")
         of = self.schema.field(column).type
         default = "LABEL_LIST" if pa.types.is_list(of) else "BITMAP" if pa.types.is_boolean(of) else "BTREE"
         wanted = (kind or default).upper()
@@ -184,7 +200,10 @@ class Table:
         except (OSError, ValueError, RuntimeError) as error:
             raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
         self._all_there(wanted.to_numpy(), taken)
-        return taken[column].take(pa.compute.index_in(row_ids, taken["_rowid"].combine_chunks()))
+        values = taken[column]
+        if isinstance(values.type, pa.BaseExtensionType):
+            values = pa.chunked_array([chunk.storage for chunk in values.chunks], type=values.type.storage_type)
+        return values.take(pa.compute.index_in(row_ids, taken["_rowid"].combine_chunks()))
 
     def _all_there(self, row_ids: NDArray[np.uint64], taken: pa.Table) -> None:
         """Raise MediaError if rows that were asked for were not found, which Lance does not say."""

@@ -119,3 +119,6 @@ SELECT text[:2] AS start FROM captions
 -- title: FROM first with a join to VALUES
 -- bug: sqlglot cannot parse FROM (VALUES …) JOIN … SELECT …, so a query that DuckDB accepts is refused
 FROM (VALUES (1, 'one'), (2, 'two')) AS t(n, word) JOIN videos v ON v.id = t.n SELECT v.id, t.word
+-- title: FROM first with a join to UNNEST
+-- bug: sqlglot cannot parse FROM UNNEST(…) JOIN … SELECT …, so a query that DuckDB accepts is refused
+FROM UNNEST([1, 2]) AS t(n) JOIN videos v ON v.id = t.n SELECT v.id, t.n

@@ -7,14 +7,14 @@ SELECT a FROM main.v
 -- oracle:
 SELECT a FROM v
 -- title: a saved selection
--- scans: selection abcdef123
+-- scans: selection abcdef123
 SELECT a FROM selection('abcd')
 -- oracle:
-SELECT a FROM "selection abcdef123" AS "selection"
+SELECT a FROM "selection abcdef123" AS "selection"
 -- title: a saved selection with an alias
 SELECT s.a FROM selection('abcd') AS s JOIN t USING (a)
 -- oracle:
-SELECT s.a FROM "selection abcdef123" AS s JOIN t USING (a)
+SELECT s.a FROM "selection abcdef123" AS s JOIN t USING (a)
 -- title: no such selection
 -- error: query:1:15: no such selection
 SELECT a FROM selection('ffff')

@@ -1,26 +1,26 @@
 -- title: a number
--- scans: t @ 1
+-- scans: t @ 1
 SELECT a FROM t AT (VERSION => 1)
 -- oracle:
-SELECT a FROM "t @ 1" AS "t"
+SELECT a FROM "t @ 1" AS "t"
 -- title: a tag
--- scans: t @ 1
+-- scans: t @ 1
 SELECT a FROM t AT (VERSION => 'old')
 -- oracle:
-SELECT a FROM "t @ 1" AS "t"
+SELECT a FROM "t @ 1" AS "t"
 -- title: behind an alias
 FROM t AS x AT (VERSION => 2) WHERE x.a > 1
 -- oracle:
-FROM "t @ 2" AS x WHERE x.a > 1
+FROM "t @ 2" AS x WHERE x.a > 1
 -- title: before an alias
 SELECT y.a FROM T at (version => 2) y
 -- oracle:
-SELECT y.a FROM "t @ 2" y
+SELECT y.a FROM "t @ 2" y
 -- title: two versions of one table
--- scans: t, t @ 1
+-- scans: t, t @ 1
 SELECT n.a FROM t n JOIN t AS o AT (VERSION => 1) USING (a)
 -- oracle:
-SELECT n.a FROM t n JOIN "t @ 1" AS o USING (a)
+SELECT n.a FROM t n JOIN "t @ 1" AS o USING (a)
 -- title: the version of the session
 -- scans: t
 SELECT a FROM t AT (VERSION => 3)
@@ -29,11 +29,11 @@ SELECT a FROM t
 -- title: with row ids
 SELECT _rowid FROM t AT (VERSION => 1)
 -- oracle:
-SELECT _rowid FROM "t @ 1 with _rowid" AS "t"
+SELECT _rowid FROM "t @ 1 with _rowid" AS "t"
 -- title: in a subquery
 SELECT (SELECT max(a) FROM u AT (VERSION => 2)) AS m FROM t
 -- oracle:
-SELECT (SELECT max(a) FROM "u @ 2" AS "u") AS m FROM t
+SELECT (SELECT max(a) FROM "u @ 2" AS "u") AS m FROM t
 -- title: no such version
 -- error: query:1:17: t has no version 9
 SELECT a FROM t AT (VERSION => 9)

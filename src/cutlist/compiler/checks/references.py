@@ -114,6 +114,8 @@ def _call(statement: Statement, kinds: Kinds, node: exp.Expr) -> tuple[int, str]
     chained = isinstance(node.parent, exp.Dot) and node.parent.expression is node
     values = [node.parent.this] if chained and node.parent is not None else []
     values += [each.expression if isinstance(each, exp.JSONKeyValue) else each for each in arguments(node)]
+    if name == "contains" or name in CHANGES:  # what is looked for, or put in, may be a medium
+        values = values[:1]
     deep = name in _DEEP
     bad = next((each for each in values if _is_media(kinds, each, deep=deep)), None)
     if bad is None:
