@@ -121,6 +121,8 @@ def test_views_that_are_not_given_are_not_known() -> None:
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT n FROM r",
         "SELECT a AS b, b AS a FROM videos",
         "SELECT COLUMNS(*) FROM videos",
+        "SELECT contains([video], video) AS c FROM videos",
+        "SELECT id FROM images WHERE [thumbnail, image].contains(image)",
         "SELECT * FROM read_csv('x.csv')",
         "FROM videos SELECT id, unnest(scenes, recursive := true)",
         "SELECT x FROM (SELECT 1) AS t(x)",

@@ -4,17 +4,24 @@
   `tests/sql/refused/media.sql`; that NULL stays NULL, in `tests/sql/equal/macros.sql`.
 - `split` and `sample` depend on key, name and fraction alone, as Python's hashlib computes it; a larger fraction has
   the keys of a smaller one, 0 has none and 1 has all, and NULL is neither in nor out.
+- Buckets are those of a plain Python oracle in exact fractions, for numbers of every type and size; that of a portrait
+  mirrors that of its landscape, and what is NULL, not positive or not finite has none.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cutlist import Session, connect
 from cutlist.errors import QueryError
@@ -262,3 +269,219 @@ def test_split_beside_media_of_many_calls(session: Session) -> None:
     query = f"SELECT {chain} AS v, split('a', 'v', 0.5) AS s, split('a,b', ',') AS l FROM t WHERE sample(_rowid, 1)"
     (row, empty) = session.compile(query).to_arrow().to_pylist()
     assert (row["s"], row["l"], empty["v"]) == (share("a", "v") < 0.5, ["a", "b"], None)
+
+
+# -- buckets ----------------------------------------------------------------------------------------------------------
+
+LINES = (2160, 1440, 1080, 720, 480, 360, 240, 144)
+LANDSCAPES = ((21, 9), (16, 9), (3, 2), (4, 3), (1, 1))
+ASPECTS = {f"{w}x{h}": Fraction(w, h) for a, b in LANDSCAPES for w, h in ((a, b), (b, a))}
+BOUNDS = [(f"{a}x{b}", f"{c}x{d}", Fraction(a, b) * Fraction(c, d)) for (a, b), (c, d) in pairwise(LANDSCAPES)]
+"""(wider, narrower, the square of the ratio between them)."""
+
+FAR = 8_000_000
+"""Sides up to which a bound between two aspects is exact."""
+
+Number = int | float | None
+
+
+def frame_bucket(num_frames: Number) -> int | None:
+    if num_frames is None:
+        return None
+    return max((rung for rung in range(1, 130, 4) if rung <= num_frames), default=None)
+
+
+def resolution_bucket(width: Number, height: Number) -> str | None:
+    if width is None or height is None or min(width, height) <= 0:
+        return None
+    area = Fraction(width) * Fraction(height)
+    return next((f"{n}p" for n in LINES if area >= Fraction(8, 10) * n * n * Fraction(16, 9)), None)
+
+
+def aspect_bucket(width: Number, height: Number) -> str | None:
+    """Return the nearest by the factor between the ratios, whose logarithm is the difference of their logarithms."""
+    if width is None or height is None or min(width, height) <= 0:
+        return None
+    ratio = Fraction(width) / Fraction(height)
+    return min(ASPECTS, key=lambda name: max(ratio / ASPECTS[name], ASPECTS[name] / ratio))
+
+
+def mirrored(aspect: str | None) -> str | None:
+    return aspect and "x".join(reversed(aspect.split("x")))
+
+
+def values(rows: list[tuple[Number, ...]], kind: str) -> str:
+    """Return SQL for a table `t(a, b)` of numbers of one type."""
+    text = ", ".join(f"({', '.join('NULL' if each is None else repr(each) for each in row)})" for row in rows)
+    return f"(SELECT a::{kind} AS a, b::{kind} AS b FROM (VALUES {text}) AS v(a, b)) AS t"
+
+
+SIDES = {
+    "SMALLINT": st.integers(-5, 2**15 - 1),
+    "USMALLINT": st.integers(0, 2**16 - 1),
+    "INTEGER": st.integers(-5, FAR) | st.integers(1, 5000),
+    "UBIGINT": st.integers(0, FAR) | st.integers(1, 5000),
+    "HUGEINT": st.integers(-5, FAR) | st.integers(1, 5000),
+    "FLOAT": st.floats(-5, 10_000, width=32),
+    "DOUBLE": st.floats(-5, 10_000, width=32),  # so that a product of two is exact
+}
+
+
+@st.composite
+def sizes(draw: st.DrawFn) -> tuple[str, list[tuple[Number, ...]]]:
+    kind = draw(st.sampled_from(sorted(SIDES)))
+    side = st.none() | SIDES[kind]
+    return kind, draw(st.lists(st.tuples(side, side), min_size=1, max_size=40))
+
+
+@given(sizes())
+@example(("INTEGER", [(320, 256), (256, 320), (319, 256), (512, 360), (1024, 720), (1023, 720), (768, 38), (769, 39)]))
+@example(("DOUBLE", [(0.0, 1.0), (-0.0, 1.0), (1e-30, 1e-30), (-3.0, -2.0)]))
+def test_buckets_are_those_of_the_oracle(session: Session, drawn: tuple[str, list[tuple[Number, ...]]]) -> None:
+    kind, rows = drawn
+    found = session.sql(
+        f"SELECT frame_bucket(a), resolution_bucket(a, b), aspect_bucket(a, b), aspect_bucket(b, a) "
+        f"FROM {values(rows, kind)}"
+    ).fetchall()
+    assert found == [
+        (frame_bucket(a), resolution_bucket(a, b), aspect_bucket(a, b), mirrored(aspect_bucket(a, b))) for a, b in rows
+    ]
+
+
+def test_frame_buckets_of_every_length(session: Session) -> None:
+    rows = session.sql("SELECT i, frame_bucket(i), frame_bucket(i + 0.99) FROM range(-3, 300) AS t(i)").fetchall()
+    assert rows == [(i, frame_bucket(i), frame_bucket(i)) for i in range(-3, 300)]
+    assert sorted({row[1] for row in rows} - {None}) == list(range(1, 130, 4))
+
+
+@pytest.mark.parametrize("lines", LINES)
+def test_a_resolution_starts_at_eight_tenths_of_its_area(session: Session, lines: int) -> None:
+    least = -(-(lines * lines * 64) // 45)  # pixels, rounded up
+    below = resolution_bucket(least - 1, 1)
+    assert below == (f"{LINES[LINES.index(lines) + 1]}p" if lines > 144 else None)
+    for width, height in ((least, 1), (1, least), (least / 8, 8)):
+        assert one(session, f"resolution_bucket({width}, {height})") == f"{lines}p"
+    for width, height in ((least - 1, 1), (1, least - 1), ((least - 1) / 8, 8)):
+        assert one(session, f"resolution_bucket({width}, {height})") == below
+
+
+@pytest.mark.parametrize(("wider", "narrower", "square"), BOUNDS)
+def test_aspects_change_at_the_geometric_mean(session: Session, wider: str, narrower: str, square: Fraction) -> None:
+    """Also where whole pixels come nearest to it: its best approximations."""
+    root = Fraction(isqrt(square.numerator * 10**60 // square.denominator), 10**30)
+    near = {root.limit_denominator(limit) for limit in (2**power for power in range(1, 23))}
+    heights = [*range(1, 1500), *(each.denominator for each in near)]
+    rows = []
+    for height in heights:
+        below = isqrt(square.numerator * height * height // square.denominator)
+        assert below**2 < square * height**2 < (below + 1) ** 2  # never equal: there are no ties
+        rows += [(below + 1, height), (below, height)]
+    found = session.sql(f"SELECT aspect_bucket(a, b), aspect_bucket(b, a) FROM {values(list(rows), 'INTEGER')}")
+    expected = [aspect_bucket(*row) for row in rows]
+    assert found.fetchall() == [(each, mirrored(each)) for each in expected]
+    assert {wider, narrower} <= set(expected)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "num_frames", "bucket"),
+    [
+        (1280, 720, 33, "720p-16x9-33f"),
+        (720, 1280, 36, "720p-9x16-33f"),
+        (1920, 1080, 1000, "1080p-16x9-129f"),
+        (1920, 1040, 128, "1080p-16x9-125f"),
+        (1920, 804, 5, "720p-21x9-5f"),
+        (804, 1920, 4, "720p-9x21-1f"),
+        (3840, 2160, 1, "2160p-16x9-1f"),
+        (4096, 2160, 129, "2160p-16x9-129f"),
+        (2560, 1440, 60, "1440p-16x9-57f"),
+        (6000, 4000, 1, "2160p-3x2-1f"),
+        (960, 960, 17, "720p-1x1-17f"),
+        (1024, 1024, 1, "720p-1x1-1f"),
+        (960, 720, 49, "480p-4x3-49f"),
+        (854, 480, 81, "480p-16x9-81f"),
+        (832, 480, 81, "480p-16x9-81f"),
+        (640, 480, 120, "360p-4x3-117f"),
+        (480, 640, 24, "360p-3x4-21f"),
+        (720, 480, 30, "480p-3x2-29f"),
+        (480, 720, 30, "480p-2x3-29f"),
+        (512, 512, 97, "360p-1x1-97f"),
+        (256, 256, 45, "144p-1x1-45f"),
+        (426, 240, 9, "240p-16x9-9f"),
+        (256, 144, 8, "144p-16x9-5f"),
+        (10000, 100, 2, "720p-21x9-1f"),
+        (160, 120, 99, None),
+        (1280, 720, 0, None),
+    ],
+)
+def test_golden_buckets(session: Session, width: int, height: int, num_frames: int, bucket: str | None) -> None:
+    """Changing these changes the batches of everybody: never."""
+    name = "resolution_bucket({0}, {1}) || '-' || aspect_bucket({0}, {1}) || '-' || frame_bucket({2}) || 'f'"
+    assert one(session, name.format(width, height, num_frames)) == bucket
+    assert one(session, name.format(f"{width}::DOUBLE", f"{height}::HUGEINT", f"{num_frames}.75")) == bucket
+
+
+@pytest.mark.parametrize(
+    ("number", "frames", "resolution", "aspect"),
+    [
+        ("127::TINYINT", 125, None, "1x1"),
+        ("2147483647::INTEGER", 129, "2160p", "1x1"),
+        ("9223372036854775807::BIGINT", 129, "2160p", "1x1"),
+        ("18446744073709551615::UBIGINT", 129, "2160p", "1x1"),
+        ("170141183460469231731687303715884105727::HUGEINT", 129, "2160p", "1x1"),
+        ("340282366920938463463374607431768211455::UHUGEINT", 129, "2160p", "1x1"),
+        ("99999.99::DECIMAL(7, 2)", 129, "2160p", "1x1"),
+        ("1e300", 129, "2160p", "1x1"),
+        ("1e-300", None, None, "1x1"),
+        ("0", None, None, None),
+        ("-720", None, None, None),
+        ("(-9223372036854775807 - 1)::BIGINT", None, None, None),
+        ("NULL", None, None, None),
+        ("NULL::INTEGER", None, None, None),
+        ("'nan'::DOUBLE", None, None, None),
+        ("'inf'::DOUBLE", None, None, None),
+        ("'-inf'::FLOAT", None, None, None),
+    ],
+)
+def test_buckets_of_extremes(
+    session: Session, number: str, frames: int | None, resolution: str | None, aspect: str | None
+) -> None:
+    assert one(session, f"frame_bucket({number})") == frames
+    assert one(session, f"resolution_bucket({number}, {number})") == resolution
+    assert one(session, f"aspect_bucket({number}, {number})") == aspect
+    if aspect is None:
+        for other in ("1080", "1080.5::DOUBLE", "1e200"):
+            for sides in (f"{number}, {other}", f"{other}, {number}"):
+                assert one(session, f"resolution_bucket({sides})") is None
+                assert one(session, f"aspect_bucket({sides})") is None
+
+
+def test_types_of_buckets(session: Session) -> None:
+    kinds = "typeof(frame_bucket(9)), typeof(resolution_bucket(NULL, 9)), typeof(aspect_bucket(9, 9))"
+    assert session.sql(f"SELECT {kinds}").fetchall() == [("INTEGER", "VARCHAR", "VARCHAR")]
+
+
+def test_what_is_no_number_has_no_bucket(session: Session) -> None:
+    for call in ("frame_bucket(x)", "resolution_bucket(x, 720)", "aspect_bucket(1280, x)"):
+        query = f"SELECT {call} AS b FROM (SELECT 'wide' AS x)"
+        with pytest.raises(QueryError, match=r"_bucket\(\) does not support the supplied arguments"):
+            session.compile(query)
+
+
+def test_buckets_of_a_table(tmp_path: Path) -> None:
+    rows = {"w": [1280, 720, None, 100, 1280], "h": [720, 1280, 720, 100, 720], "n": [40, 40, 40, 40, None]}
+    table = pa.table(rows, schema=pa.schema([("w", pa.int32()), ("h", pa.int32()), ("n", pa.int64())]))
+    Store(root=str(tmp_path)).append("t", table, message="test")
+    name = "resolution_bucket(width := w, height := h) || '-' || aspect_bucket(w, h)"
+    query = f"SELECT {name} AS shape, frame_bucket(num_frames := n) AS length FROM t ORDER BY _rowid"
+    with connect(tmp_path) as session:
+        selection = session.compile(query)
+        assert not selection.warnings
+        assert selection.to_arrow().to_pylist() == [
+            {"shape": "720p-16x9", "length": 37},
+            {"shape": "720p-9x16", "length": 37},
+            {"shape": None, "length": 37},
+            {"shape": None, "length": 37},
+            {"shape": "720p-16x9", "length": None},
+        ]
+        grouped = session.sql("SELECT aspect_bucket(w, h) AS a, count(*) FROM t GROUP BY a ORDER BY a NULLS LAST")
+        assert grouped.fetchall() == [("16x9", 2), ("1x1", 1), ("9x16", 1), (None, 1)]

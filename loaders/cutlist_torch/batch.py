@@ -5,7 +5,6 @@ The container of a column is decided once, from the selection, so that it never 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,9 +16,9 @@ import torch
 from cutlist.errors import SelectionError
 
 if TYPE_CHECKING:
-    from cutlist.media import Op
+    from cutlist.order import Member, Order
     from cutlist.reader import Row
-    from cutlist.selection import Column, Selection
+    from cutlist.selection import Column
 
 Container = Literal["tensor", "list"]
 
@@ -39,29 +38,52 @@ _DTYPES: dict[pa.DataType, torch.dtype] = {
 
 
 class Batch(dict[str, Any]):
-    """A batch: column name → tensor or list, one entry for each row; and the `epoch` and `step` that it belongs to."""
+    """A batch: column name → tensor or list, one entry for each row.
+
+    Attributes:
+        epoch: That it belongs to, of the run.
+        step: Of that epoch.
+        component: The training set that its samples are of, in a mixture by steps; else None.
+        bucket: That its samples are of; None without buckets.
+    """
 
     epoch: int
     step: int
+    component: str | None
+    bucket: str | None
 
-    def __init__(self, columns: Mapping[str, Any], *, epoch: int, step: int):
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        *,
+        epoch: int,
+        step: int,
+        component: str | None = None,
+        bucket: str | None = None,
+    ):
         super().__init__(columns)
         self.epoch = epoch
         self.step = step
+        self.component = component
+        self.bucket = bucket
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (dict(self), self.epoch, self.step)
+        return _restore, (dict(self), self._place)
 
     def __repr__(self) -> str:
+        place = ", ".join(f"{name}={value!r}" for name, value in self._place.items() if value is not None)
         columns = ", ".join(f"{name}: {_shown(value)}" for name, value in self.items())
-        return f"Batch(epoch={self.epoch}, step={self.step}, {{{columns}}})"
+        return f"Batch({place}, {{{columns}}})"
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "step": self.step, "component": self.component, "bucket": self.bucket}
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         def of(value: Any) -> Any:
             return change(value) if isinstance(value, torch.Tensor) else value
 
-        columns = {name: _mapped(value, of) for name, value in self.items()}
-        return Batch(columns, epoch=self.epoch, step=self.step)
+        return Batch({name: _mapped(value, of) for name, value in self.items()}, **self._place)
 
     def pin_memory(self) -> Batch:
         """Return the batch with every tensor in page-locked memory."""
@@ -72,8 +94,8 @@ class Batch(dict[str, Any]):
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
 
-def _restore(columns: dict[str, Any], epoch: int, step: int) -> Batch:
-    return Batch(columns, epoch=epoch, step=step)
+def _restore(columns: dict[str, Any], place: dict[str, Any]) -> Batch:
+    return Batch(columns, **place)
 
 
 def _shown(value: Any) -> str:
@@ -199,16 +221,40 @@ def _tensor(value: Any) -> Any:
     return value
 
 
-def plan_columns(selection: Selection) -> dict[str, ColumnPlan]:
-    """Return how each column of a selection is collected.
+Plans = dict[str, ColumnPlan]
+"""How each column is collected, by name."""
+
+
+def plan_columns(order: Order) -> list[Plans]:
+    """Return how each column of each component is collected: one for all where their samples share steps.
 
     A plain column with a NULL anywhere is a list with None; scalars and ARRAYs of numbers are tensors; LIST, STRUCT,
-    text and dates are lists. Media are a tensor where the query fixes their size and frame count, else a list.
+    text and dates are lists. Media are a tensor where the query, or each bucket, fixes their size and frame count, else
+    a list.
     """
-    plans: dict[str, ColumnPlan] = {}
-    for column, arrow in zip(selection.columns, selection.schema, strict=True):
+    plans = [_plans(member) for member in order.components]
+    if order.rules.mixture is None or order.rules.mix == "steps":
+        return plans
+    shapes = [
+        {each.name: member.shape(each, 0) for each in member.selection.columns if each.media}
+        for member in order.components
+    ]
+    return [{name: _common(name, plans, shapes) for name in plans[0]}] * len(plans)
+
+
+def _common(name: str, plans: Sequence[Plans], shapes: Sequence[Mapping[str, tuple[int, ...] | None]]) -> ColumnPlan:
+    """Return how a column that several components have is collected."""
+    differ = len({each.get(name) for each in shapes}) > 1
+    listed = next((each[name] for each in plans if each[name].container == "list"), None)
+    return listed or (ColumnPlan(name=name, container="list") if differ else plans[0][name])
+
+
+def _plans(member: Member) -> Plans:
+    plans: Plans = {}
+    buckets = range(len(member.sidecar.buckets.names))
+    for column, arrow in zip(member.selection.columns, member.selection.schema, strict=True):
         if column.media:
-            fixed = column.null_count == 0 and _fixed_shape(column, selection)
+            fixed = all(member.shape(column, bucket) for bucket in buckets)
             plans[column.name] = ColumnPlan(name=column.name, container="tensor" if fixed else "list")
         elif column.null_count:
             plans[column.name] = ColumnPlan(name=column.name, container="list")
@@ -228,44 +274,8 @@ def _plain(column: Column, kind: pa.DataType) -> ColumnPlan:
     return ColumnPlan(name=column.name, container="list" if dtype is None else "tensor", dtype=dtype)
 
 
-def _fixed_shape(column: Column, selection: Selection) -> bool:
-    """Return whether every sample of a media column has the same shape."""
-    number = column.constants.get("source")
-    kinds = {selection.sources[number].kind} if number is not None else {each.kind for each in selection.sources}
-    if len(kinds) != 1 or column.ops is None:
-        return False
-    size = _fixed_size(column.ops)
-    if kinds == {"image"}:
-        return size
-    return kinds == {"video"} and size and _fixed_count(column.ops)
-
-
-def _fixed_size(ops: Sequence[Op]) -> bool:
-    """Return whether operations end in one size, whatever the size that they start from."""
-    fixed = False
-    for op in ops:
-        if op.name in ("resize", "crop", "center_crop"):
-            fixed = not any(math.isnan(arg) for arg in op.args[-2:])
-        elif op.name == "resize_short":
-            fixed = fixed and not math.isnan(op.args[0])
-        elif op.name == "raw":
-            return False
-    return fixed
-
-
-def _fixed_count(ops: Sequence[Op]) -> bool:
-    """Return whether operations end in one number of frames, whatever the number that they start from."""
-    fixed = False
-    for op in ops:
-        if op.name == "frames":
-            fixed = not math.isnan(op.args[0])
-        elif op.name in ("clip", "at_fps"):
-            fixed = False
-    return fixed
-
-
-def collate(rows: Sequence[Row], plans: dict[str, ColumnPlan], *, epoch: int, step: int) -> Batch:
-    """Return rows as one batch.
+def collate(rows: Sequence[Row], plans: Plans, **place: Any) -> Batch:
+    """Return rows as one batch; `place` is what a Batch has beside its columns.
 
     A column that a processor adds is planned by the first batch that has it, and its plan is added to `plans`: numbers,
     arrays and tensors become tensors of one dtype, all else lists.
@@ -287,7 +297,7 @@ def collate(rows: Sequence[Row], plans: dict[str, ColumnPlan], *, epoch: int, st
         columns[name] = collected = added.collect(values)
         dtype = collected.dtype if isinstance(collected, torch.Tensor) else None
         plans[name] = ColumnPlan(name=name, container=added.container, dtype=dtype)
-    return Batch(columns, epoch=epoch, step=step)
+    return Batch(columns, **place)
 
 
 def _is_numeric(value: Any) -> bool:

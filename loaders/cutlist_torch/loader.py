@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 import os
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-import cutlist
-from cutlist.errors import CatalogError, OrderError, SettingsError, StateError
-from cutlist.reader import Processor, Reader, ReaderStats
-from cutlist.sampler import ORDER_VERSION, Sampler, rank_slice, worker_steps
-from cutlist.selection import Selection
+from cutlist.errors import OrderError, SettingsError, StateError
+from cutlist.order import Batching, BatchSize, BucketPlan, Component, Draw, Mix, Mixture, Query, Rules, whole
+from cutlist.reader import Part, Processor, Reader, ReaderStats, Row
+from cutlist.sampler import Shuffle, worker_steps
 from cutlist.settings import num_cores, read_settings
-from cutlist.store import Store
 from cutlist_torch.batch import Batch, collate, plan_columns
-from cutlist_torch.ranks import resolve_rank
+from cutlist_torch.opening import Hint, Opened, Place, components_of, open_run
+from cutlist_torch.ranks import Meeting, in_group, resolve_rank
 
-STATE_VERSION = 1
-"""Version of `state_dict`; another is refused. A change is a CHECKPOINT BREAKING CHANGE in the changelog."""
+if TYPE_CHECKING:
+    from cutlist.selection import Selection
 
 
 class Loader(IterableDataset[Batch]):
-    """Batches of a training set that is a SQL query.
+    """Batches of a training set that is a SQL query, or of a mixture of such.
 
     The batches of an epoch are the same for every number of ranks (of one global batch size), workers and threads.
     Use it as it is, in a `for` loop, or under `torch.utils.data.DataLoader(loader, batch_size=None, num_workers=N,
@@ -40,14 +38,21 @@ class Loader(IterableDataset[Batch]):
 
     def __init__(
         self,
-        query: str | os.PathLike[str] | Selection,
+        query: Query | Mixture,
         *,
-        batch_size: int,
+        batch_size: BatchSize | None = None,
+        global_batch_size: BatchSize | None = None,
+        batch_budget: tuple[str, float] | None = None,
+        bucket_by: str | None = None,
+        weight_by: str | None = None,
+        components: Mapping[str, Component] | None = None,
+        mix: Mix = "steps",
+        num_steps: int | None = None,
         root: str | os.PathLike[str] | None = None,
         views: str | os.PathLike[str] | None = None,
         storage_options: Mapping[str, str] | None = None,
         seed: int = 0,
-        shuffle: Literal["full"] | None = "full",
+        shuffle: Shuffle = "full",
         drop_last: bool = True,
         processors: Sequence[Processor] = (),
         rank: int | None = None,
@@ -55,54 +60,82 @@ class Loader(IterableDataset[Batch]):
         num_threads: int | None = None,
         pin_memory: bool = False,
     ):
-        """Compile the query, or find the selection that was compiled before.
+        """Compile the queries, or find the selections that were compiled before.
+
+        In a process group rank 0 compiles, and the first rank of each machine after it; the others map the files that
+        were saved, and all compare what they were given. So every rank makes its loader, unless it is told `rank`.
 
         Args:
-            query: A SELECT, a view's name, a Selection, or the path of a saved one (`….arrow`).
-            batch_size: Samples in a batch of this rank; the global batch is `batch_size * world_size`.
+            query: A SELECT, a view's name, a Selection, or the path of a saved one (`….arrow`); or a mixture: such
+                queries with their weights, `{"hd": 0.7, "anime": 0.3}`; or a schedule of mixtures,
+                `[(0, {"images": 1.0}), (10_000, {"images": 0.2, "hd": 0.8})]`, each from a step of the run on.
+            batch_size: Samples in a batch of this rank; the global batch is `batch_size * world_size`. With buckets
+                also bucket → size, or a function of the bucket.
+            global_batch_size: Instead: samples in a batch over all ranks.
+            batch_budget: Instead: (column, budget); a batch of this rank has `budget // cost` samples, where the cost
+                is the largest of its bucket in that column.
+            bucket_by: A column of the query: each batch has samples with one value in it, on all ranks the same.
+            weight_by: A column of the query: samples come in proportion to it.
+            components: Names in a mixture → queries with batches of their own.
+            mix: Of a mixture: the weights are proportions of `"steps"`, or of the `"samples"` of each step.
+            num_steps: Of a mixture: steps in an epoch of the run; its components have epochs of their own.
             root: The tables' folder or URI; default `CUTLIST_ROOT`, or where a saved selection was found, else `.`.
             views: Folder with the views.
             storage_options: For an object store, as Lance takes them.
-            seed: Of the shuffle.
-            shuffle: `"full"`, or None to keep the selection's order.
-            drop_last: Whether a last, smaller batch is left out; False needs one rank.
+            seed: Of the order.
+            shuffle: `"full"`, `"block"` or a `cutlist.sampler.Block`, or None to keep the selection's order.
+            drop_last: Whether a last, smaller batch (of each bucket) is left out; False needs one rank.
             processors: Functions from one row (a dict) to one row, applied in order in the decoding threads.
-            rank: This process; default that of torch.distributed, else of torchrun, else 0.
+            rank: This process; default that of torch.distributed, else of torchrun or srun, else 0.
             world_size: Number of ranks; default likewise.
             num_threads: Threads that decode; default one for each core (of a DataLoader worker: its share).
             pin_memory: Whether tensors are in page-locked memory.
 
         Raises:
-            QueryError: if the query cannot be compiled.
-            SelectionError: if the selection is empty, or the file is not one.
-            OrderError: for a batch size, shuffle or rank that does not fit.
+            QueryError: if a query cannot be compiled.
+            SelectionError: if a selection is empty, or the file is not one.
+            OrderError: for a batch size, column, weight, shuffle or rank that does not fit, or if ranks disagree.
         """
         super().__init__()
-        batch_size = _whole("batch_size", batch_size, at_least=1)
-        self.selection, self._store = _open(query, root, views, storage_options)
+        batching = Batching(
+            batch_size=batch_size,
+            global_batch_size=global_batch_size,
+            batch_budget=batch_budget,
+            bucket_by=bucket_by,
+            weight_by=weight_by,
+        )
+        named, mixture = components_of(query, components, batching)
+        rules = Rules(seed=seed, shuffle=shuffle, drop_last=drop_last, mixture=mixture, mix=mix, num_steps=num_steps)
+        place = Place(root=root, views=views, storage_options=storage_options)
+        alone = rank is not None or not in_group()
         self.rank, self.world_size = resolve_rank(rank, world_size)
         if not drop_last and self.world_size > 1:
             raise OrderError(
                 f"drop_last=False with {self.world_size} ranks: the last batch cannot be shared out evenly; "
                 f"use drop_last=True"
             )
-        self.batch_size = batch_size
-        self._sampler = Sampler(
-            num_samples=self.selection.num_samples,
-            global_batch_size=batch_size * self.world_size,
-            seed=_whole("seed", seed),
-            shuffle=shuffle,
-            drop_last=drop_last,
-        )
+
+        def opened(hint: Hint | None = None) -> Opened:
+            return open_run(named, rules, place, world_size=self.world_size, hint=hint)
+
+        if alone:
+            run = opened()
+        else:
+            with Meeting() as meeting:
+                run = meeting.make(opened, Opened.hint)
+                meeting.check({**run.order.settings(), "world_size": self.world_size})
+        self.order, self._store = run.order, run.store
         self._processors = tuple(processors)
         settings = read_settings()
         self._num_threads = num_threads or settings.num_threads
         self._prefetch_bytes = settings.prefetch_bytes
         self._pin_memory = pin_memory
+        self._plans = plan_columns(self.order)
         self._epoch, self._step = 0, 0
         # (moves, epoch, step) as set_epoch and load_state_dict said last: what persistent workers look at.
         self._told: torch.Tensor = torch.zeros(3, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
-        self._moves = self._passes = 0
+        self._moves = 0
+        self._passed: int | None = None  # of a worker: the epoch of the pass that it began last
         self._iterator: object = None
         self._pid, self._copied = os.getpid(), False
         self.stats = ReaderStats()
@@ -116,14 +149,30 @@ class Loader(IterableDataset[Batch]):
         self._pid, self._copied, self._iterator, self.stats = os.getpid(), False, None, ReaderStats()
 
     def __repr__(self) -> str:
+        named = ", ".join(f"{each.name}: {each.selection!r}" for each in self.order.components)
         return (
-            f"Loader({self.selection!r}, batch_size={self.batch_size}, rank {self.rank} of {self.world_size}, "
+            f"Loader({named}; rank {self.rank} of {self.world_size}, "
             f"{len(self):,} steps; at epoch {self._epoch}, step {self._step})"
         )
 
+    @property
+    def selection(self) -> Selection:
+        """The selection, where there is one.
+
+        Raises:
+            OrderError: in a mixture: `loader.order.components` has them.
+        """
+        if len(self.order.components) > 1:
+            raise OrderError("a mixture has several selections: [each.selection for each in loader.order.components]")
+        return self.order.components[0].selection
+
+    def plan(self) -> list[BucketPlan]:
+        """Return what an epoch has, bucket by bucket: samples, batches, and samples left out."""
+        return self.order.plan()
+
     def __len__(self) -> int:
         """Return the number of steps in an epoch, the same on every rank."""
-        return len(self._sampler)
+        return len(self.order)
 
     def __iter__(self) -> Generator[Batch, None, None]:
         """Return an iterator over the batches from the current step to the end of the epoch.
@@ -139,18 +188,20 @@ class Loader(IterableDataset[Batch]):
         self._iterator = mine = object()
         worker = get_worker_info()
         if worker is None:
-            return self._batches(mine, self._epoch, range(self._step, len(self)), num_threads=self._num_threads)
+            steps = range(self._step, len(self))
+            return self._batches(mine, self._epoch, steps, num_threads=self._num_threads)
         moves, epoch, step = self._told.tolist()
         if moves != self._moves:
-            self._moves, self._epoch, self._step, self._passes = moves, epoch, step, 0
-        epoch, step = self._epoch + self._passes, self._step if self._passes == 0 else 0
-        self._passes += 1
-        steps = worker_steps(step, len(self), worker=worker.id, num_workers=worker.num_workers)
+            self._moves, self._epoch, self._step = moves, epoch, step
+        elif self._passed is not None:  # one pass is one epoch, however it ended
+            self._epoch, self._step = self._passed + 1, 0
+        self._passed = self._epoch
+        steps = worker_steps(self._step, len(self), worker=worker.id, num_workers=worker.num_workers)
         threads = self._num_threads or max(num_cores() // worker.num_workers, 1)
-        return self._batches(mine, epoch, steps, num_threads=threads, share=worker.num_workers, moving=False)
+        return self._batches(mine, self._epoch, steps, num_threads=threads, share=worker.num_workers)
 
     def _batches(
-        self, mine: object, epoch: int, steps: range, *, num_threads: int | None, share: int = 1, moving: bool = True
+        self, mine: object, epoch: int, steps: range, *, num_threads: int | None, share: int = 1
     ) -> Generator[Batch, None, None]:
         """Yield the batches of some steps of an epoch, while `mine` is the loader's iterator.
 
@@ -160,19 +211,17 @@ class Loader(IterableDataset[Batch]):
             steps: In ascending order.
             num_threads: Threads that decode.
             share: Workers of this machine that share the memory for reading ahead.
-            moving: Whether the loader's position keeps up.
         """
         reader = Reader(
-            self.selection,
+            [each.selection for each in self.order.components],
             self._store,
             processors=self._processors,
             num_threads=num_threads,
             prefetch_bytes=self._prefetch_bytes // share,
         )
         self.stats = reader.stats
-        sampler = self._sampler.at_epoch(epoch)
-        plans = plan_columns(self.selection)
-        rows_of_steps = reader.read(self._positions(sampler, steps))
+        drawn: deque[tuple[Draw, ...]] = deque()
+        rows_of_steps = reader.read(self._parts(epoch, steps, drawn))
         with contextlib.closing(rows_of_steps):
             for step, rows in zip(steps, rows_of_steps, strict=True):
                 if self._iterator is not mine:
@@ -180,13 +229,28 @@ class Loader(IterableDataset[Batch]):
                         "this iterator is out of date: the loader was iterated anew, or moved by set_epoch or "
                         "load_state_dict; begin a new loop"
                     )
-                batch = collate(rows, plans, epoch=epoch, step=step)
-                if self._pin_memory:
-                    batch = batch.pin_memory()
-                if moving:
+                batch = self._batch(epoch, step, rows, drawn.popleft())
+                if self._passed is None:
                     self._epoch, self._step = self._after(epoch, step)
                     self._copied = False
+                else:  # a worker, which makes one step of so many
+                    self._step += steps.step
                 yield batch
+
+    def _parts(self, epoch: int, steps: range, drawn: deque[tuple[Draw, ...]]) -> Iterator[list[Part]]:
+        """Yield what the reader is to read for each step, and append to `drawn` what the order says of it."""
+        for step in steps:
+            draws = self.order.at(epoch, step, rank=self.rank, world_size=self.world_size)
+            drawn.append(draws)
+            yield [(each.component, each.positions) for each in draws]
+
+    def _batch(self, epoch: int, step: int, rows: list[Row], draws: tuple[Draw, ...]) -> Batch:
+        first = draws[0]
+        plans = self._plans[first.component]
+        by_steps = self.order.rules.mixture is not None and self.order.rules.mix == "steps"
+        name = self.order.components[first.component].name if by_steps else None
+        batch = collate(rows, plans, epoch=epoch, step=step, component=name, bucket=first.bucket)
+        return batch.pin_memory() if self._pin_memory else batch
 
     def _after(self, epoch: int, step: int) -> tuple[int, int]:
         """Return the epoch and step that follow a step."""
@@ -198,13 +262,9 @@ class Loader(IterableDataset[Batch]):
         self._moves += 1
         self._told.copy_(torch.tensor([self._moves, epoch, step]))
 
-    def _positions(self, sampler: Sampler, steps: Sequence[int]) -> Iterator[Any]:
-        for step in steps:
-            yield rank_slice(sampler[step], rank=self.rank, world_size=self.world_size)
-
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch, counted from 0."""
-        self._move(_whole("epoch", epoch, at_least=0), 0)
+        self._move(whole("epoch", epoch, at_least=0), 0)
 
     def state_dict(self, *, after: Batch | None = None) -> dict[str, Any]:
         """Return where the loader is, as JSON-able values: the state after the last batch that was handed out.
@@ -216,16 +276,18 @@ class Loader(IterableDataset[Batch]):
         Raises:
             StateError: if the batches came from workers and `after` is not given.
         """
+        worker = get_worker_info()
+        if worker is not None:  # torchdata's StatefulDataLoader asks each of its workers
+            state = self.order.state(self._epoch, self._step)
+            return {**state, "worker": [worker.id, worker.num_workers]}
         if after is not None:
-            epoch, step = self._after(after.epoch, after.step)
-        elif self._copied:
+            return self.order.state(*self._after(after.epoch, after.step))
+        if self._copied:
             raise StateError(
                 "this loader was copied to DataLoader workers, so it cannot know which batch was the last; "
                 "call state_dict(after=batch)"
             )
-        else:
-            epoch, step = self._epoch, self._step
-        return {**self._identity(), "epoch": epoch, "step": step}
+        return self.order.state(self._epoch, self._step)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to where a loader was: the next batch is the one after its last.
@@ -233,89 +295,21 @@ class Loader(IterableDataset[Batch]):
         Raises:
             StateError: if the state is of another selection, seed, shuffle, batch size or order; names the part.
         """
-        missing = next((name for name in (*self._identity(), "epoch", "step") if name not in state), None)
-        if missing is not None:
-            raise StateError(f'the state has no "{missing}"; expected what Loader.state_dict returned')
-        for name, here in self._identity().items():
-            if state[name] != here:
-                raise StateError(
-                    f"the state is of another {_PARTS[name]}: {state[name]!r} there, {here!r} here; {_REMEDIES[name]}"
-                )
-        epoch, step = state["epoch"], state["step"]
-        if type(epoch) is not int or type(step) is not int or epoch < 0 or not 0 <= step < len(self):
-            raise StateError(f"the state is at epoch {epoch!r}, step {step!r}; an epoch has {len(self)} steps")
-        self._move(epoch, step)
+        worker = get_worker_info()
+        there = state.get("worker")
+        here = None if worker is None else [worker.id, worker.num_workers]
+        if there != here:
+            raise StateError(
+                f"the state is of {_worker(there)}, and this is {_worker(here)}; a StatefulDataLoader takes up its own "
+                f"states, with as many workers; a loader those of Loader.state_dict"
+            )
+        if worker is not None:
+            self._epoch, self._step = self.order.place(state, beyond=worker.num_workers)
+            self._passed = None
+            return
+        self._move(*self.order.place(state))
         self._copied = False
 
-    def _identity(self) -> dict[str, Any]:
-        """Return what a state must agree on with the loader that takes it up."""
-        return {
-            "version": STATE_VERSION,
-            "order_version": ORDER_VERSION,
-            "selection": self.selection.fingerprint,
-            "seed": self._sampler.seed,
-            "shuffle": self._sampler.shuffle,
-            "drop_last": self._sampler.drop_last,
-            "global_batch_size": self._sampler.global_batch_size,
-        }
 
-
-_PARTS = {
-    "version": "state version",
-    "order_version": "order version",
-    "selection": "selection",
-    "seed": "seed",
-    "shuffle": "shuffle",
-    "drop_last": "drop_last",
-    "global_batch_size": "global batch size",
-}
-_REMEDIES = {
-    "version": "use the version of cutlist that wrote it",
-    "order_version": "use the version of cutlist that wrote it",
-    "selection": "load the selection file of that run, Loader('….arrow'), as the query's rows have changed since",
-    "seed": "give the loader that seed",
-    "shuffle": "give the loader that shuffle",
-    "drop_last": "give the loader that drop_last",
-    "global_batch_size": "choose batch_size * world_size to equal it",
-}
-
-
-def _whole(name: str, value: Any, *, at_least: int | None = None) -> int:
-    """Return a whole number, of Python or numpy.
-
-    Raises:
-        OrderError: if it is not one, or too small.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or (at_least is not None and number < at_least):
-        bound = "" if at_least is None else f" of at least {at_least}"
-        raise OrderError(f"{name}={value!r}: expected a whole number{bound}")
-    return number
-
-
-def _open(
-    query: str | os.PathLike[str] | Selection,
-    root: str | os.PathLike[str] | None,
-    views: str | os.PathLike[str] | None,
-    storage_options: Mapping[str, str] | None,
-) -> tuple[Selection, Store]:
-    """Return the selection that a query, a path or a selection stands for, and the root of its tables."""
-    if isinstance(query, os.PathLike) or (isinstance(query, str) and query.strip().endswith(".arrow")):
-        query = Selection.load(Path(query))
-    if isinstance(query, Selection):
-        if root is None and query.path is not None and query.path.parent.name == "_selections":
-            root = query.path.parent.parent
-        store = Store.at(read_settings().root if root is None else root, storage_options=storage_options)
-        store.check()
-        gone = next((each.name for each in query.tables if store.find(each.name) is None), None)
-        if gone is not None:
-            raise CatalogError(
-                f"no table {gone} in {store.root}, which the selection was compiled over; "
-                f'give the loader the root that it is in: Loader(…, root="…")'
-            )
-        return query, store
-    with cutlist.connect(root, views=views, storage_options=storage_options) as session:
-        return session.compile(query), session.store
+def _worker(place: Any) -> str:
+    return "a whole loader" if place is None else f"worker {place[0]} of {place[1]}"

@@ -35,18 +35,25 @@ class Snapshot:
     _others: dict[tuple[str, int | str], Table] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def take(cls, store: Store) -> Snapshot:
+    def take(cls, store: Store, versions: Mapping[str, int] | None = None) -> Snapshot:
         """Return the tables of a root at their latest versions.
 
+        Args:
+            versions: Name of a table → the version to take instead.
+
         Raises:
-            CatalogError: if the root is not there. A table that cannot be opened is left out, with a warning.
+            CatalogError: if the root, or such a table or version, is not there. A table that cannot be opened is left
+                out, with a warning.
         """
         store.check()
+        versions = versions or {}
         tables: dict[str, Table] = {}
         for name in store.table_names():
             try:
-                table = store.find(name)
+                table = store.open(name, versions[name]) if name in versions else store.find(name)
             except CatalogError as error:
+                if name in versions:
+                    raise
                 warnings.warn(f"{error}; left out", stacklevel=4)
                 continue
             if table is None:

@@ -99,3 +99,57 @@ CREATE MACRO sample(key, fraction) AS
     CASE WHEN NOT (fraction BETWEEN 0 AND 1)
         THEN error(format('sample(…, {}): expected a fraction from 0 to 1', fraction))
     ELSE split(key, 'sample', fraction) END;
+
+-- The buckets of a training set: which of a few lengths, sizes and shapes a sample comes nearest to. Decided by its numbers
+-- alone, of any type, so the same for ever. A number that is NULL, not positive or not finite gives NULL. Joined by
+-- resolution_bucket(width, height) || '-' || aspect_bucket(width, height) || '-' || frame_bucket(num_frames) || 'f', a
+-- name is '720p-16x9-33f'.
+
+-- frame_bucket(num_frames): the largest of 1, 5, 9 … 129 that is at most num_frames. Less than 1: NULL.
+--
+-- Source: Open-Sora 2.0, configs/diffusion/train/stage1.py (the ladder) and opensora/datasets/bucket.py (the rule; it drops
+-- videos of 2 to 4 frames, which are 1 here). It is 4k + 1 because a causal video VAE makes one latent of the first frame
+-- and one of every 4 after it; musubi-tuner, docs/dataset_config.md, trims to the same numbers.
+CREATE MACRO frame_bucket(num_frames DOUBLE) AS
+    CASE WHEN num_frames >= 1 AND num_frames < 'infinity'::DOUBLE
+        THEN (1 + 4 * floor((least(num_frames, 129) - 1) * 0.25))::INTEGER END;
+
+-- resolution_bucket(width, height): the largest of 144p, 240p, 360p, 480p, 720p, 1080p, 1440p and 2160p of which width *
+-- height is at least 0.8 of the area at 16:9. Smaller than that of 144p: NULL. Only the area counts, not the shape:
+-- 1280 × 720, 720 × 1280 and 960 × 960 are 720p, and 640 × 480 is 360p.
+--
+-- Source: Open-Sora 2.0, opensora/datasets/bucket.py (0.8, from the largest down) and aspect.py (the area of Np is
+-- N * N * 16 / 9, so the bounds are N * N * 64 / 45). The ladder is that of aspect.py before 2.0, with its 2k and 4k as
+-- 1440p and 2160p.
+CREATE MACRO resolution_bucket(width DOUBLE, height DOUBLE) AS
+    CASE
+        WHEN NOT (least(width, height) > 0 AND greatest(width, height) < 'infinity'::DOUBLE) THEN NULL
+        WHEN width * height >= 6635520 THEN '2160p'
+        WHEN width * height >= 2949120 THEN '1440p'
+        WHEN width * height >= 1658880 THEN '1080p'
+        WHEN width * height >= 737280 THEN '720p'
+        WHEN width * height >= 327680 THEN '480p'
+        WHEN width * height >= 184320 THEN '360p'
+        WHEN width * height >= 81920 THEN '240p'
+        WHEN width * height >= 29491.2 THEN '144p' END;
+
+-- aspect_bucket(width, height): the nearest of 21x9, 16x9, 3x2, 4x3, 1x1, 3x4, 2x3, 9x16 and 9x21 by the logarithm of
+-- width / height, so that portrait mirrors landscape. What is wider or taller than all has the nearest all the same; to
+-- leave it out as Open-Sora 2.0 does, WHERE width BETWEEN height / 3 AND height * 3.
+--
+-- Source: the five of Cosmos-Curate, cosmos_curate/core/utils/dataset/dimensions.py, with 3:2 and 21:9 and their mirrors
+-- from Open-Sora before 2.0, opensora/datasets/aspect.py; nearest by the logarithm as in diffusion-pipe, utils/dataset.py.
+-- How: the bound between two neighbours is their geometric mean. Each is irrational, so no size in whole pixels is on one,
+-- and the answer is exact for sides of up to 8 million; DOUBLEs that round to a bound are in the one further from 1x1.
+CREATE MACRO aspect_bucket(width DOUBLE, height DOUBLE) AS
+    CASE
+        WHEN NOT (least(width, height) > 0 AND greatest(width, height) < 'infinity'::DOUBLE) THEN NULL
+        WHEN width >= 2.0367003088692623 * height THEN '21x9' -- √(21/9 × 16/9)
+        WHEN width >= 1.632993161855452 * height THEN '16x9' -- √(16/9 × 3/2)
+        WHEN width >= 1.4142135623730951 * height THEN '3x2' -- √(3/2 × 4/3)
+        WHEN width >= 1.1547005383792515 * height THEN '4x3' -- √(4/3 × 1)
+        WHEN height < 1.1547005383792515 * width THEN '1x1'
+        WHEN height < 1.4142135623730951 * width THEN '3x4'
+        WHEN height < 1.632993161855452 * width THEN '2x3'
+        WHEN height < 2.0367003088692623 * width THEN '9x16'
+        WHEN height >= 2.0367003088692623 * width THEN '9x21' END;

@@ -1,7 +1,10 @@
-"""The reader: positions of a selection → decoded rows, in order. The one pipeline that moves media bytes.
+"""The reader: positions in selections → decoded rows, in order. The one pipeline that moves media bytes.
 
     steps of positions ─ plan ─ read, several steps in one call ─ decode in a pool ─ row processors ─ rows of a step
                         └──────── one thread, a window ahead ───┘ └─── `num_threads`, a few steps ahead ──┘
+
+A step may draw from several selections. Each numbers its sources, the columns of tables that it reads, in its own way;
+here they are numbered anew, all selections together, so that what two of them share is read once.
 
 Rows before batches: everything here happens to one row at a time (`Reader._row`); who wants batches makes them of rows.
 """
@@ -24,16 +27,19 @@ from numpy.typing import NDArray
 from cutlist.errors import MediaError, SelectionError
 from cutlist.media import decode
 from cutlist.media.reference import MediaRef, to_ref
-from cutlist.packing import has_media, is_media
+from cutlist.packing import has_media, is_media, renumbered
 from cutlist.settings import num_cores
 
 if TYPE_CHECKING:
-    from cutlist.selection import Selection
+    from cutlist.selection import Selection, TableVersion
     from cutlist.store import Store, Table
 
 Row = dict[str, Any]
 """One sample: column name → value. Media are arrays (`cutlist.media.decode` has the shapes), `raw` is bytes, an ARRAY
 of numbers is an array, NULL is None; all else is the Python value."""
+
+Part = tuple[int, NDArray[np.int64]]
+"""Samples of a step that are of one selection: its number among the reader's, and positions in it, shape (n,)."""
 
 Processor = Callable[[Row], Row]
 """A function from one row to one row."""
@@ -68,14 +74,17 @@ class ReaderStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planned:
-    """A step whose samples are known and whose bytes are not yet read."""
+    """A step whose samples are known and whose bytes are not yet read.
 
-    position: NDArray[np.int64]
-    rows: list[Row]
-    refs: list[MediaRef]
+    `samples` has for each its row, the number of its selection, and its position there; `refs` the media in the rows.
+    """
+
+    samples: list[tuple[Row, int, int]] = field(default_factory=list)
+    refs: list[MediaRef] = field(default_factory=list)
 
 
 _Blobs = Mapping[tuple[int, int], bytes | MediaError | None]
+"""(source, row id) → what was read there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +96,11 @@ class _Fetched:
 
 
 class Reader:
-    """Reads and decodes the samples of a selection."""
+    """Reads and decodes the samples of selections."""
 
     def __init__(
         self,
-        selection: Selection,
+        selections: Sequence[Selection],
         store: Store,
         *,
         processors: Sequence[Processor] = (),
@@ -101,14 +110,14 @@ class Reader:
         """Prepare to read; nothing is opened until then.
 
         Args:
-            selection: The training set.
-            store: The root that its tables are in.
+            selections: The training sets that steps draw from.
+            store: The root that their tables are in.
             processors: Applied to each row, in order; one row in, one row out.
             num_threads: Threads that decode; default one for each core.
             prefetch_bytes: Bound on the encoded bytes that are held, and on the bytes of steps decoded ahead; one step
                 alone may need more.
         """
-        self.selection = selection
+        self.selections = tuple(selections)
         self.stats = ReaderStats()
         self.num_threads = num_threads or num_cores()
         self._store = store
@@ -117,29 +126,35 @@ class Reader:
         # Four windows live at a time: being read, waiting, being decoded, and decoded but not yet asked for.
         self._window_bytes = max(prefetch_bytes // 4, 1)
         self._step_bytes = 0  # of the largest step so far, decoded
-        self._tables: dict[tuple[str, int], Table] = {}
+        sources: dict[tuple[TableVersion, str], int] = {}
+        self._numbers: list[list[int]] = []  # of each selection's sources, here
+        for selection in self.selections:
+            tables = {(each.name, each.version): each for each in selection.tables}
+            columns = [(tables[each.table, each.version], each.column) for each in selection.sources]
+            self._numbers.append([sources.setdefault(column, len(sources)) for column in columns])
+        self._sources = tuple(sources)
+        self._tables: dict[TableVersion, Table] = {}
 
     def _table(self, source: int) -> tuple[Table, str]:
-        """Return the table, at its pinned version, and the column that a reference's `source` numbers."""
-        each = self.selection.sources[source]
-        key = (each.table, each.version)
-        if key not in self._tables:
-            pinned = {(table.name, table.version): table.identity for table in self.selection.tables}
-            self._tables[key] = self._store.pinned(*key, pinned[key])
-        return self._tables[key], each.column
+        """Return the table, at its pinned version, and the column that a source is."""
+        pinned, column = self._sources[source]
+        if pinned not in self._tables:
+            self._tables[pinned] = self._store.pinned(pinned.name, pinned.version, pinned.identity)
+        return self._tables[pinned], column
 
-    def read(self, steps: Iterable[NDArray[np.int64]]) -> Generator[list[Row], None, None]:
-        """Yield the decoded rows of each step, in order.
+    def read(self, steps: Iterable[Sequence[Part]]) -> Generator[list[Row], None, None]:
+        """Yield the decoded rows of each step, in order: part after part, each in the order of its positions.
 
         Threads are started by the first `next` and gone when the generator ends, fails or is closed.
 
         Args:
-            steps: int64 positions of each step, any shape (n,).
+            steps: The parts of each step.
 
         Raises:
             MediaError: where a sample cannot be read or decoded; names table, version, row id and column.
+            SelectionError: if there is no such position or selection.
         """
-        for source in range(len(self.selection.sources)):
+        for source in range(len(self._sources)):
             self._table(source)
         stop = threading.Event()
         fetched: queue.Queue[list[_Fetched] | BaseException | None] = queue.Queue(maxsize=1)
@@ -164,7 +179,8 @@ class Reader:
                             ready.extend(window or ())
                     if not ready:
                         break
-                    decoding.append(self._submit(pool, ready.popleft()))
+                    step = ready.popleft()
+                    decoding.append([pool.submit(self._row, *sample, step.blobs) for sample in step.planned.samples])
                 if not decoding:
                     if failure is not None:
                         raise failure
@@ -180,11 +196,6 @@ class Reader:
             pool.shutdown(cancel_futures=True)
             fetcher.join()
 
-    def _submit(self, pool: ThreadPoolExecutor, step: _Fetched) -> list[Future[Row]]:
-        """Give the rows of a step to the pool."""
-        pairs = zip(step.planned.rows, step.planned.position, strict=True)
-        return [pool.submit(self._row, row, int(position), step.blobs) for row, position in pairs]
-
     def _steps_ahead(self, decoding: Sequence[Sequence[Any]]) -> int:
         """Return how many steps to have under way: enough for every thread, as far as memory goes."""
         rows = len(decoding[0]) if decoding else 1
@@ -195,7 +206,7 @@ class Reader:
 
     # -- plan and read: one thread --------------------------------------------------------------------------------
 
-    def _fetch(self, steps: Iterator[NDArray[np.int64]], out: queue.Queue[Any], stop: threading.Event) -> None:
+    def _fetch(self, steps: Iterator[Sequence[Part]], out: queue.Queue[Any], stop: threading.Event) -> None:
         """Read windows of steps until there are no more, or until told to stop."""
 
         def put(item: Any) -> bool:
@@ -215,7 +226,7 @@ class Reader:
         except BaseException as error:  # handed to the consumer, whatever it is
             put(error)
 
-    def _windows(self, steps: Iterator[NDArray[np.int64]]) -> Iterator[list[_Fetched]]:
+    def _windows(self, steps: Iterator[Sequence[Part]]) -> Iterator[list[_Fetched]]:
         """Yield steps with their bytes, several steps to a read: one step first, then more and more."""
         window: list[_Planned] = []
         sizes: dict[tuple[int, int], int] = {}
@@ -223,10 +234,10 @@ class Reader:
         failure: Exception | None = None
         while True:
             try:
-                positions = next(steps, None)
-                if positions is None:
+                step = next(steps, None)
+                if step is None:
                     break
-                planned = self._plan(positions)
+                planned = self._plan(step)
                 more = self._whole_sizes(planned, sizes)
             except Exception as error:  # the steps before it are good
                 failure = error
@@ -237,34 +248,41 @@ class Reader:
                 more = self._whole_sizes(planned, sizes)
             window.append(planned)
             sizes |= more
-            rows += len(planned.rows)
+            rows += len(planned.samples)
             if rows >= rows_wanted:
                 yield self._read_window(window, sizes)
                 window, sizes, rows = [], {}, 0
-                rows_wanted = min(WINDOW_ROWS, 2 * max(rows_wanted, len(planned.rows)))
+                rows_wanted = min(WINDOW_ROWS, 2 * max(rows_wanted, len(planned.samples)))
         if window:
             yield self._read_window(window, sizes)
         if failure is not None:
             raise failure
 
-    def _plan(self, positions: NDArray[np.int64]) -> _Planned:
-        """Return the samples at positions, their media as references."""
-        if len(positions) and not 0 <= int(positions.min()) <= int(positions.max()) < self.selection.num_samples:
-            raise SelectionError(
-                f"positions {positions.min()}…{positions.max()} of a selection of {self.selection.num_samples} samples"
-            )
-        table = self._with_late_values(self.selection.take(positions))
-        refs: list[MediaRef] = []
-        values = {each.name: _values(table.column(each.name), refs) for each in table.schema}
-        rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-        return _Planned(position=positions, rows=rows, refs=refs)
+    def _plan(self, step: Sequence[Part]) -> _Planned:
+        """Return the samples of a step, their media as references."""
+        planned = _Planned()
+        for number, positions in step:
+            if len(positions) == 0:
+                continue
+            table = self._take(number, positions)
+            columns = [_values(renumbered(each, self._numbers[number]), planned.refs) for each in table.columns]
+            for position, row in zip(positions.tolist(), zip(*columns, strict=True), strict=True):
+                planned.samples.append((dict(zip(table.column_names, row, strict=True)), number, position))
+        return planned
 
-    def _with_late_values(self, samples: pa.Table) -> pa.Table:
-        """Return samples with the values of late columns in place of their row ids."""
-        for index, column in enumerate(self.selection.columns):
+    def _take(self, number: int, positions: NDArray[np.int64]) -> pa.Table:
+        """Return samples of a selection, with the values of late columns in place of their row ids."""
+        if not 0 <= number < len(self.selections):
+            raise SelectionError(f"selection {number} of {len(self.selections)}; they count from 0")
+        selection = self.selections[number]
+        first, last = positions.min(), positions.max()
+        if not 0 <= first <= last < selection.num_samples:
+            raise SelectionError(f"positions {first}…{last} of selection {number}, of {selection.num_samples} samples")
+        samples = selection.take(positions)
+        for index, column in enumerate(selection.columns):
             if column.late is not None:
                 began = time.perf_counter()
-                table, stored = self._table(column.late)
+                table, stored = self._table(self._numbers[number][column.late])
                 values = table.take(stored, samples.column(index).combine_chunks())
                 samples = samples.set_column(index, column.name, values)
                 self.stats.add(num_reads=1, num_bytes=values.nbytes, read_seconds=time.perf_counter() - began)
@@ -312,12 +330,12 @@ class Reader:
 
     # -- decode and process: a pool -------------------------------------------------------------------------------
 
-    def _row(self, row: Row, position: int, blobs: _Blobs) -> Row:
+    def _row(self, row: Row, number: int, position: int, blobs: _Blobs) -> Row:
         """Return one row with its media decoded and every processor applied."""
         began = time.perf_counter()
         row = {name: self._decoded(value, name, blobs) for name, value in row.items()}
         for processor in self._processors:
-            row = _processed(processor, row, position)
+            row = _processed(processor, row, self.selections[number], position)
         self.stats.add(decode_seconds=time.perf_counter() - began)
         return row
 
@@ -372,18 +390,19 @@ class _Counted:
         return data
 
 
-def _processed(processor: Processor, row: Row, position: int) -> Row:
+def _processed(processor: Processor, row: Row, selection: Selection, position: int) -> Row:
     name = getattr(processor, "__name__", type(processor).__name__)
     try:
         result = processor(row)
     except Exception as error:
-        error.add_note(f"in processor {name}, for the sample at position {position} of the selection")
+        fingerprint = selection.fingerprint[:12]
+        error.add_note(f"in processor {name}, for the sample at position {position} of selection {fingerprint}")
         raise
     if not isinstance(result, dict):
         what = "None" if result is None else f"a {type(result).__name__}"
         raise SelectionError(
-            f"processor {name} returned {what} for the sample at position {position}; expected one row, a dict "
-            f"(to leave samples out, say so in the query's WHERE)"
+            f"selection {selection.fingerprint[:12]}: processor {name} returned {what} for the sample at position "
+            f"{position}; expected one row, a dict (to leave samples out, say so in the query's WHERE)"
         )
     return result
 

@@ -200,7 +200,7 @@ class Selection:
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        batches = self._batches
+        batches = self.batches
         schema = self._schema.with_metadata({_KEY: json.dumps(self._header).encode()})
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
             try:
@@ -294,7 +294,8 @@ class Selection:
         return pa.schema([each.with_type(types.get(each.name, each.type)) for each in self._schema])
 
     @cached_property
-    def _batches(self) -> Sequence[pa.RecordBatch]:
+    def batches(self) -> Sequence[pa.RecordBatch]:
+        """The samples as stored, without what is constant, `BATCH_ROWS` to a batch; each is mapped when asked for."""
         return self._table.to_batches() if self._table is not None else _LazyBatches(self._mapped)
 
     def take(self, positions: NDArray[np.int64]) -> pa.Table:
@@ -308,7 +309,7 @@ class Selection:
         which, within = np.divmod(positions, BATCH_ROWS)
         order = np.argsort(which, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
-        parts = [self._batches[int(which[group[0]])].take(pa.array(within[group])) for group in groups]
+        parts = [self.batches[int(which[group[0]])].take(pa.array(within[group])) for group in groups]
         taken = pa.Table.from_batches(parts).combine_chunks()
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
@@ -316,7 +317,7 @@ class Selection:
 
     def packed(self) -> pa.Table:
         """Return all samples as stored: memory-mapped where the selection is saved, without what is constant."""
-        return pa.Table.from_batches(list(self._batches), schema=self._schema)
+        return pa.Table.from_batches(list(self.batches), schema=self._schema)
 
     def to_arrow(self) -> pa.Table:
         """Return all samples; of media columns the references (a STRUCT), of late ones the row ids."""

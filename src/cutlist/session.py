@@ -26,6 +26,7 @@ from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
 from cutlist.settings import Settings, read_settings
+from cutlist.sidecar import drop_sidecars
 from cutlist.store import Store, Table
 from cutlist.views import View, load_views
 from cutlist.watch import watched
@@ -39,6 +40,7 @@ def connect(
     *,
     views: str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, str] | None = None,
+    versions: Mapping[str, int] | None = None,
     create: bool = False,
     settings: Settings | None = None,
 ) -> Session:
@@ -48,6 +50,7 @@ def connect(
         root: Folder or URI with the tables; default `CUTLIST_ROOT`, else `.`.
         views: Folder with the views; default `CUTLIST_VIEWS`, else `sql`, which need not be there.
         storage_options: For an object store, as Lance takes them; never shown or saved.
+        versions: Name of a table → its version; default the latest of each.
         create: Whether to make a local root that is not there.
         settings: Settings in place of those of the environment.
 
@@ -65,17 +68,25 @@ def connect(
     if create and store.is_local:
         Path(store.root).mkdir(parents=True, exist_ok=True)
     given = views is not None or "views" in settings.model_fields_set
-    return Session(store, load_views(settings.views if views is None else views, required=given), settings)
+    found = load_views(settings.views if views is None else views, required=given)
+    return Session(store, found, settings, versions=versions)
 
 
 class Session:
     """Tables at pinned versions, and views. Made by `cutlist.connect`; close it, or use it in a `with` statement."""
 
-    def __init__(self, store: Store, views: Mapping[str, View], settings: Settings):
+    def __init__(
+        self,
+        store: Store,
+        views: Mapping[str, View],
+        settings: Settings,
+        *,
+        versions: Mapping[str, int] | None = None,
+    ):
         self.store = store
         self.settings = settings
         self.views = dict(views)
-        self._engine = Engine(Snapshot.take(store), self.views, _saved(store, settings), Databases())
+        self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), Databases())
         lower = {name.lower() for name in self.tables}
         for name in sorted(each for each in self.views if each.lower() in lower):
             warnings.warn(
@@ -155,7 +166,10 @@ class Session:
         key = hashlib.sha256(f"{FORMAT}\n{DUCKDB_VERSION}\n{self._engine.key(plan)}".encode()).hexdigest()[:24]
         selection = self.saved.load(key)
         if selection is None:
-            selection = self._save(self._compiled(plan).selection, statement.place, key)
+            with self.saved.alone(key):  # the other ranks of a machine wait, and find what the first one saved
+                selection = self.saved.load(key)
+                if selection is None:
+                    selection = self._save(self._compiled(plan).selection, statement.place, key)
         said: Iterable[str] = selection.warnings
         if said and selection.sql != statement.text:  # found by another text, with other places
             said = map(str, self._engine.remarks(plan))
@@ -202,6 +216,7 @@ class Session:
         for other in self.saved.all():  # of one content there may be several files: for several texts
             if other.path is not None and other.fingerprint == selection.fingerprint:
                 other.path.unlink(missing_ok=True)
+                drop_sidecars(other.path)
         needed = {each for other in self.saved.all() for each in other.tables} if self.store.is_local else None
         free = [each for each in selection.tables if needed is not None and each not in needed]
         return selection, [each for each in free if self._unpin(each)]
@@ -321,14 +336,14 @@ class Session:
                 f"a sheet needs a media column; the query has: {listing(each.name for each in selection.columns)}"
             )
         reader = Reader(
-            selection,
+            [selection],
             self.store,
             num_threads=self.settings.num_threads,
             prefetch_bytes=self.settings.prefetch_bytes,
         )
         count = min(num_samples, selection.num_samples)
         tiles, captions = [], []
-        for rows in reader.read(np.array_split(np.arange(count), -(-count // 8))):
+        for rows in reader.read([(0, part)] for part in np.array_split(np.arange(count), -(-count // 8))):
             for row in rows:
                 pictures = [row[name] for name in media if getattr(row[name], "dtype", None) == np.uint8]
                 if pictures:

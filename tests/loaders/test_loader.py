@@ -41,7 +41,7 @@ def ids(batches: list[Batch]) -> list[list[str]]:
     return [batch["id"] for batch in batches]
 
 
-def flat(lists: Iterable[list[str]]) -> list[str]:
+def flat(lists: Iterable[Iterable[str]]) -> list[str]:
     return [each for values in lists for each in values]
 
 
@@ -195,7 +195,7 @@ def test_ranks_share_one_global_batch(made: Made, world_size: int) -> None:
     """Explicit ranks need no process group; the global batch of 4 does not depend on their number."""
     size = 4 // world_size
     ranks = [list(loader(made, batch_size=size, rank=r, world_size=world_size)) for r in range(world_size)]
-    together = [flat(rank[step]["id"] for rank in ranks) for step in range(6)]
+    together = [flat(zip(*(rank[step]["id"] for rank in ranks), strict=True)) for step in range(6)]
     assert together == ids(list(loader(made)))
 
 
@@ -287,7 +287,7 @@ def test_resume_with_another_number_of_ranks(made: Made) -> None:
     ranks = [loader(made, batch_size=2, rank=rank, world_size=2) for rank in range(2)]
     for rank in ranks:
         rank.load_state_dict(each.state_dict())
-    together = [one["id"] + other["id"] for one, other in zip(*ranks, strict=True)]
+    together = [flat(zip(one["id"], other["id"], strict=True)) for one, other in zip(*ranks, strict=True)]
     assert together == ids(list(each))
 
 

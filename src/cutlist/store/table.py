@@ -205,6 +205,17 @@ class Table:
             values = pa.chunked_array([chunk.storage for chunk in values.chunks], type=values.type.storage_type)
         return values.take(pa.compute.index_in(row_ids, taken["_rowid"].combine_chunks()))
 
+    def fragments(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the number of the fragment that each row is in; int64, shape (n,).
+
+        Raises:
+            MediaError: if a row is gone from this version.
+        """
+        taken = self.dataset._take_rows(row_ids.tolist(), columns=["_rowid", "_rowaddr"])
+        self._all_there(row_ids, taken)
+        addresses: NDArray[np.uint64] = taken.column("_rowaddr").to_numpy()
+        return (addresses >> np.uint64(32)).astype(np.int64)
+
     def _all_there(self, row_ids: NDArray[np.uint64], taken: pa.Table) -> None:
         """Raise MediaError if rows that were asked for were not found, which Lance does not say."""
         if taken.num_rows != len(row_ids):

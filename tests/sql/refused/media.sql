@@ -91,6 +91,10 @@ SELECT video || 'x' AS f FROM videos
 -- title: a reference of which a field's type is changed
 -- match: query:1:8: struct_update\(video, row := 5\) changes a media reference by hand; write clip
 SELECT struct_update(video, row := 5) AS f FROM videos
+-- title: a reference of which the fields are put in another struct
+-- bug: compiler/checks/references.py: of struct_concat, any argument is taken apart, not just the first
+-- match: query:1:8: struct_concat\({'a': id}, video\)
+SELECT struct_concat({'a': id}, video) AS s FROM videos
 -- title: a reference to a column that is not there
 -- match: cast to media: a media reference cannot be made by hand; select a media column
 SELECT {'source': 9, 'row': 1, 'ops': 0}::media AS f FROM videos

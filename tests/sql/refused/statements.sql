@@ -50,6 +50,19 @@ INSTALL httpfs
 -- title: DESCRIBE
 -- match: query:1:1: this is DESCRIBE, expected one SELECT
 DESCRIBE videos
+-- title: a statement between the marks of a template
+-- match: query:1:12: \{# marks a template; write a space between the two
+SELECT MAP {#1: 2} AS m FROM videos; CREATE TABLE hacked AS SELECT 42 AS x; SELECT MAP --#}
+ {1: 2} AS m FROM videos
+-- title: the marks of a template behind comments and text with one
+-- match: query:3:8: \{# marks a template
+SELECT '{#' AS "{#", /* {# ' */ -- {# "
+  MAP
+       {#1: 2} AS m FROM videos; SELECT MAP --#}
+       {1: 2} AS m
+-- title: the other marks of a template
+-- match: query:1:17: syntax error at or near "\{"
+SELECT 1 AS one {% SELECT 2 %}
 -- title: read_csv
 -- match: query(:1:\d+)?: .*disabled
 SELECT * FROM read_csv('/etc/passwd')
