@@ -246,7 +246,7 @@ class Rules:
     num_steps: int | None = None
 
     def __post_init__(self) -> None:
-        whole("seed", self.seed)
+        object.__setattr__(self, "seed", whole("seed", self.seed))
         if self.mix not in ("steps", "samples"):
             raise OrderError(f'mix={self.mix!r}; allowed: "steps" (each of one component) or "samples" (of each step)')
         if (self.num_steps is None) != (self.mixture is None):
@@ -257,7 +257,7 @@ class Rules:
                 f"or write it as a mixture: {{query: 1.0}}"
             )
         if self.num_steps is not None:
-            whole("num_steps", self.num_steps, at_least=1)
+            object.__setattr__(self, "num_steps", whole("num_steps", self.num_steps, at_least=1))
         if self.mixture is not None and self.drop_last is not True:
             raise OrderError("drop_last=False is for one training set; a mixture has batches of one size")
 

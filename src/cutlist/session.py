@@ -16,18 +16,20 @@ import numpy as np
 
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.compiler import quoted
+from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, compile_plan
-from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, SettingsError, listing, suggest
+from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
-from cutlist.media import contact_sheet
 from cutlist.metadata import Metadata
+from cutlist.order import ONLY, Batching, BucketPlan, Rules, make_order, order_of
 from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
 from cutlist.settings import Settings, read_settings
 from cutlist.sidecar import drop_sidecars
 from cutlist.store import Store, Table
+from cutlist.trace import Trace, trace
 from cutlist.views import View, load_views
 from cutlist.watch import watched
 
@@ -324,35 +326,67 @@ class Session:
             SelectionError: if the query has no media column, or no rows.
             MediaError: if a sample cannot be decoded.
         """
-        target = Path(path)
-        if target.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-            raise SettingsError(f"{target}: expected a picture file: .png, .jpg or .webp")
-        if not target.parent.is_dir():
-            raise SettingsError(f"{target}: there is no folder {target.parent}")
+        target = picture_file(path)
         selection = self.compile(query)
-        media = [each.name for each in selection.columns if each.media]
-        if not media:
-            raise SelectionError(
-                f"a sheet needs a media column; the query has: {listing(each.name for each in selection.columns)}"
-            )
-        reader = Reader(
-            [selection],
-            self.store,
-            num_threads=self.settings.num_threads,
-            prefetch_bytes=self.settings.prefetch_bytes,
-        )
         count = min(num_samples, selection.num_samples)
-        tiles, captions = [], []
-        for rows in reader.read([(0, part)] for part in np.array_split(np.arange(count), -(-count // 8))):
-            for row in rows:
-                pictures = [row[name] for name in media if getattr(row[name], "dtype", None) == np.uint8]
-                if pictures:
-                    tiles.append(pictures[0])
-                    captions.append(_caption({name: value for name, value in row.items() if name not in media}))
-        if not tiles:
-            raise SelectionError("a sheet needs images or videos; the first samples have none (or raw bytes)")
-        contact_sheet(tiles, captions).save(path)
-        return len(tiles)
+        steps = ([(0, part)] for part in np.array_split(np.arange(count), -(-count // 8)))
+        return draw_sheet(self._reader([selection]), steps, target)
+
+    def plan(
+        self, query: str, batching: Batching | None = None, *, world_size: int = 1, drop_last: bool = True
+    ) -> list[BucketPlan]:
+        """Return what an epoch of a query has, bucket by bucket: samples, steps, samples left out, shapes.
+
+        Args:
+            batching: How batches are made; default: of one sample.
+            world_size: Number of ranks.
+            drop_last: Whether a last, smaller batch of each bucket is left out.
+
+        Raises:
+            QueryError, SelectionError: as `compile` does.
+            OrderError: for a column or size that does not fit.
+        """
+        rules = Rules(drop_last=drop_last)
+        each = batching or Batching(batch_size=1)
+        return make_order({ONLY: self.compile(query)}, {ONLY: each}, rules, world_size=world_size).plan()
+
+    def trace(
+        self,
+        state: Mapping[str, Any],
+        *,
+        epoch: int | None = None,
+        step: int | None = None,
+        rank: int | None = None,
+        world_size: int = 1,
+        sheet: str | os.PathLike[str] | None = None,
+    ) -> Trace:
+        """Return the samples of any step of a run, from any of its checkpoints; reads no media but for a sheet.
+
+        Args:
+            state: What `Loader.state_dict` returned. The selections that it names must be saved under the root.
+            epoch: Counted from 0; without it, `step` counts from the start of the run.
+            step: Default: the next step of the state.
+            rank: Only the part of this rank.
+            world_size: Number of ranks.
+            sheet: A picture file to draw the samples into.
+
+        Raises:
+            StateError: if the state is not one of this version.
+            CatalogError: if a selection is not there.
+            OrderError: if there is no such step or rank.
+        """
+        target = None if sheet is None else picture_file(sheet)
+        order = order_of(state, self.saved.find, store=self.store)
+        if step is None:
+            epoch, step = order.place(state)
+        found = trace(order, self.store, epoch=epoch, step=step, rank=rank, world_size=world_size)
+        if target is not None:
+            draw_sheet(self._reader([each.selection for each in order.components]), [found.parts], target)
+        return found
+
+    def _reader(self, selections: Sequence[Selection]) -> Reader:
+        settings = self.settings
+        return Reader(selections, self.store, num_threads=settings.num_threads, prefetch_bytes=settings.prefetch_bytes)
 
     def statement(self, query: str) -> Statement:
         """Return the parsed statement of a query, or of a view or table by its name.
@@ -383,13 +417,3 @@ def _saved(store: Store, settings: Settings) -> Saved:
         return Saved(folder=Path(store.root) / "_selections")
     root = hashlib.sha256(store.root.encode()).hexdigest()[:12]
     return Saved(folder=settings.cache_dir.expanduser() / "selections" / root)
-
-
-def _caption(values: Mapping[str, Any]) -> str:
-    """Return what a sheet writes under a sample: its caption if it has one, else its short values."""
-    if values.get("caption"):
-        return str(values["caption"])
-    short = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
-    return "  ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in short.items()
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from dataclasses import asdict
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -15,10 +16,11 @@ from rich.console import Console
 
 import cutlist
 from cutlist.catalog import fold_case
-from cutlist.cli import plans, saved
+from cutlist.cli import plans, runs, saved
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, QueryError
 from cutlist.ingest import KINDS
+from cutlist.order import Batching
 from cutlist.watch import watched
 
 app = typer.Typer(
@@ -201,6 +203,72 @@ def sheet(
     with cutlist.connect(root, views=views) as session:
         count = session.sheet(query, out, num_samples=samples)
     typer.echo(f"{out}: {count} samples")
+
+
+@app.command()
+def plan(
+    query: Query,
+    bucket_by: Annotated[str | None, typer.Option(help="A column: each batch has one value in it.")] = None,
+    weight_by: Annotated[str | None, typer.Option(help="A column: samples come in proportion to it.")] = None,
+    batch_size: Annotated[
+        list[str] | None,
+        typer.Option(help="Of one rank: 8, or BUCKET=8 for each of them. [default: 1]"),
+    ] = None,
+    batch_budget: Annotated[
+        str | None, typer.Option(help="Instead: COLUMN=NUMBER, how much of a cost a batch may have.")
+    ] = None,
+    world_size: Annotated[int, typer.Option(help="Number of ranks.", min=1)] = 1,
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Show what an epoch has before training on it: samples, steps and samples left out of each bucket.
+
+    Example: `cutlist plan hd --bucket-by bucket --batch-budget tokens=65536 --world-size 8 --root data`
+    """
+    sizes, cost = runs.batch_size(batch_size or []), runs.budget(batch_budget)
+    batching = Batching(
+        batch_size=1 if sizes is None and cost is None else sizes,
+        batch_budget=cost,
+        bucket_by=bucket_by,
+        weight_by=weight_by,
+    )
+    with cutlist.connect(root, views=views) as session:
+        plans_of_buckets = session.plan(query, batching, world_size=world_size)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in plans_of_buckets], ensure_ascii=False, indent=1))
+    else:
+        runs.show_plan(plans_of_buckets, world_size)
+
+
+@app.command()
+def trace(
+    state: Annotated[Path, typer.Option(help="JSON file with a loader's state, of any step of the run.")],
+    step: Annotated[
+        int | None,
+        typer.Option(help="Without --epoch from the start of the run. [default: the next]", min=0),
+    ] = None,
+    epoch: Annotated[int | None, typer.Option(help="The epoch, from 0.", min=0)] = None,
+    rank: Annotated[int | None, typer.Option(help="Only the samples of this rank.", min=0)] = None,
+    world_size: Annotated[int, typer.Option(help="Number of ranks.", min=1)] = 1,
+    sheet: Annotated[Path | None, typer.Option(help="A picture file to draw the samples into.")] = None,
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Show the samples of any step of a run, from any of its checkpoints: where each is stored, and how big it is.
+
+    Example: `cutlist trace --state ckpt.json --step 120431 --rank 3 --world-size 8 --sheet step.png --root data`
+    """
+    given = runs.load_state(state)
+    with cutlist.connect(root, views=views) as session:
+        found = session.trace(given, epoch=epoch, step=step, rank=rank, world_size=world_size, sheet=sheet)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found.draws], ensure_ascii=False, indent=1))
+    else:
+        runs.show_trace(found)
+    if sheet is not None:
+        typer.echo(f"{sheet}: {found.num_samples} samples")
 
 
 @app.command()

@@ -1,0 +1,69 @@
+"""Who takes which part. Properties checked:
+
+- ranks: taking one sample of each rank in turn gives the global batch, and every rank has as many;
+- workers: asking them in turn gives the steps in order, each once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cutlist.errors import OrderError
+from cutlist.sampler import rank_slice, worker_steps
+
+
+@given(world_size=st.integers(1, 40), share=st.integers(0, 10))
+def test_ranks_in_turn_give_the_batch(world_size: int, share: int) -> None:
+    positions = np.random.default_rng(world_size).permutation(world_size * share)
+    parts = [rank_slice(positions, rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert {len(part) for part in parts} == {share}
+    assert np.stack(parts, axis=1).reshape(-1).tolist() == positions.tolist()
+    assert all(np.shares_memory(part, positions) for part in parts if part.size)
+
+
+@given(world_size=st.integers(1, 6), factor=st.integers(1, 6), share=st.integers(1, 5))
+def test_fewer_ranks_take_whole_parts_of_more(world_size: int, factor: int, share: int) -> None:
+    """With W ranks, rank r reads what the ranks r, r + W, … of a multiple of W would: lanes rest on this."""
+    positions = np.arange(world_size * factor * share)
+    for rank in range(world_size):
+        many = [
+            rank_slice(positions, rank=each, world_size=world_size * factor)
+            for each in range(rank, world_size * factor, world_size)
+        ]
+        one = rank_slice(positions, rank=rank, world_size=world_size)
+        assert sorted(np.concatenate(many).tolist()) == one.tolist()
+
+
+@given(start=st.integers(0, 40), count=st.integers(0, 40), num_workers=st.integers(1, 9))
+def test_workers_in_turn_give_step_order(start: int, count: int, num_workers: int) -> None:
+    steps = [list(worker_steps(start, start + count, worker, num_workers)) for worker in range(num_workers)]
+    in_turn = [steps[turn % num_workers][turn // num_workers] for turn in range(count)]
+    assert in_turn == list(range(start, start + count))
+    assert sum(map(len, steps)) == count
+
+
+def test_refuses_ranks_that_do_not_share_equally() -> None:
+    with pytest.raises(
+        OrderError, match=r"batch of 12 cannot be shared equally by world_size=5 ranks; .* multiple of 5"
+    ):
+        rank_slice(np.arange(12), rank=0, world_size=5)
+    with pytest.raises(OrderError, match="rank=3; expected at least 0 and at most 2"):
+        rank_slice(np.arange(12), rank=3, world_size=3)
+    with pytest.raises(OrderError, match="rank=-1; expected at least 0 and at most 2"):
+        rank_slice(np.arange(12), rank=-1, world_size=3)
+    with pytest.raises(OrderError, match="world_size=0; expected at least 1"):
+        rank_slice(np.arange(12), rank=0, world_size=0)
+
+
+def test_refuses_workers_out_of_range() -> None:
+    with pytest.raises(OrderError, match="worker=2; expected at least 0 and at most 1"):
+        worker_steps(0, 10, 2, 2)
+    with pytest.raises(OrderError, match="worker=-1; expected at least 0 and at most 1"):
+        worker_steps(0, 10, -1, 2)
+    with pytest.raises(OrderError, match="num_workers=0; expected at least 1"):
+        worker_steps(0, 10, 0, 0)
+    with pytest.raises(OrderError, match="start=-1; expected at least 0"):
+        worker_steps(-1, 10, 0, 1)
