@@ -35,7 +35,8 @@ class Saved:
         try:
             return Selection.load(path)
         except SelectionError as error:
-            if isinstance(error.__cause__, OSError):  # it may be good
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno is not None:  # the system's, not Arrow's: it may be good
                 raise
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)

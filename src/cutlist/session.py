@@ -22,12 +22,12 @@ from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionErro
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.metadata import Metadata
-from cutlist.order import ONLY, Batching, BucketPlan, Rules, make_order, order_of
+from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
 from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
 from cutlist.settings import Settings, read_settings
-from cutlist.sidecar import drop_sidecars
+from cutlist.sidecar import drop_sidecars, sidecar_of
 from cutlist.store import Store, Table
 from cutlist.trace import Trace, trace
 from cutlist.views import View, load_views
@@ -346,9 +346,12 @@ class Session:
             QueryError, SelectionError: as `compile` does.
             OrderError: for a column or size that does not fit.
         """
-        rules = Rules(drop_last=drop_last)
+        selection = self.compile(query)
         each = batching or Batching(batch_size=1)
-        return make_order({ONLY: self.compile(query)}, {ONLY: each}, rules, world_size=world_size).plan()
+        keys = each.keys(None)
+        sidecar = sidecar_of(selection, keys)
+        sizes = each.sizes(sidecar, world_size)
+        return plan_buckets(selection, sidecar, keys, sizes, rules=Rules(drop_last=drop_last))
 
     def trace(
         self,

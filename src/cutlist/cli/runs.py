@@ -53,23 +53,27 @@ def budget(given: str | None) -> tuple[str, float] | None:
 def show_plan(plans: Sequence[BucketPlan], world_size: int) -> None:
     """Print what an epoch has, bucket by bucket."""
     console = Console(highlight=False)
-    shaped = any(each.shape for each in plans)
-    table = Table("bucket", title="An epoch", title_justify="left")
-    for name in ("samples", "batch" if world_size == 1 else f"batch of {world_size} ranks", "steps", "left out"):
-        table.add_column(name, justify="right")
-    if shaped:
-        table.add_column("shape of a sample")
+    shapes = sorted({each.shape.partition(" ")[0] for each in plans if each.shape})
+    one = len(shapes) == 1 and not any("," in each.shape for each in plans)
+    table = Table(title="An epoch", title_justify="left")
+    table.add_column("bucket", no_wrap=True)
+    for name in ("samples", "batch", "steps", "left out"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if shapes:
+        table.add_column(f"a sample's {shapes[0]}" if one else "shapes of a sample", overflow="fold")
     for each in plans:
-        dropped = f"{each.num_dropped:,}" + (" [yellow](no batch)[/yellow]" if not each.num_batches else "")
+        few = "yellow" if not each.num_batches else "default"
         row = [escaped(each.bucket if each.bucket is not None else "all"), f"{each.num_samples:,}"]
-        row += [f"{each.global_batch_size:,}", f"{each.num_batches:,}", dropped]
-        table.add_row(*row, *([escaped(each.shape)] if shaped else []))
+        row += [f"{each.global_batch_size:,}", f"[{few}]{each.num_batches:,}[/{few}]", f"{each.num_dropped:,}"]
+        shape = each.shape.partition(" ")[2] if one else each.shape
+        table.add_row(*row, *([escaped(shape)] if shapes else []))
     console.print(table)
     samples, dropped = (sum(getattr(each, name) for each in plans) for name in ("num_samples", "num_dropped"))
     share = f" ({dropped / samples:.2%})" if samples else ""
+    ranks = f" of {world_size} ranks together" if world_size > 1 else ""
+    left_out = f"{dropped:,}{share} are left out of each epoch, others in each" if dropped else "none is left out"
     console.print(
-        f"{samples:,} samples in {sum(each.num_batches for each in plans):,} steps; "
-        f"{dropped:,}{share} are left out of each epoch, others in each"
+        f"{samples:,} samples in {sum(each.num_batches for each in plans):,} steps{ranks}; {left_out}", soft_wrap=True
     )
 
 

@@ -25,12 +25,13 @@ from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
 from cutlist.compiler.graph import view_order
 from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
-from cutlist.compiler.plan import Catalog, Plan, Scan
+from cutlist.compiler.plan import GAP, Catalog, Plan, Scan
 from cutlist.compiler.rules import COMPILING, NAMING, apply
 from cutlist.compiler.text import Statement, is_pivot, locate, parse, quoted
 
 __all__ = [
     "COMPILING",
+    "GAP",
     "NAMING",
     "VOLATILE",
     "Catalog",

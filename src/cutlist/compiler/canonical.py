@@ -9,10 +9,12 @@ from sqlglot.errors import SqlglotError
 _KEYWORDS = frozenset(
     """
     SELECT FROM WHERE GROUP BY HAVING QUALIFY ORDER LIMIT OFFSET WITH AS ON USING JOIN LEFT RIGHT FULL INNER OUTER
-    CROSS UNION ALL DISTINCT AND OR NOT IN IS NULL CASE WHEN THEN ELSE END ASC DESC BETWEEN LIKE
+    CROSS UNION ALL DISTINCT AND OR NOT IN IS NULL CASE WHEN THEN ELSE END ASC DESC LIKE
     """.split()  # noqa: SIM905 - a list of forty strings would fill a screen
 )
-"""Words that are keywords wherever they stand, but behind AS or a dot and as the key of a struct."""
+"""Words that are keywords wherever they stand, but behind AS or a dot and as the name of a field or an argument."""
+
+_AFTER_NAMES = frozenset({TokenType.COLON, TokenType.COLON_EQ, TokenType.FARROW})
 
 
 def canonical(text: str) -> str:
@@ -32,7 +34,7 @@ def canonical(text: str) -> str:
     before = None
     for token, after in zip(tokens, [*tokens[1:], None], strict=False):
         written = text[token.start : token.end + 1]
-        named = before in (TokenType.ALIAS, TokenType.DOT) or (after and after.token_type == TokenType.COLON)
+        named = before in (TokenType.ALIAS, TokenType.DOT) or (after and after.token_type in _AFTER_NAMES)
         before = token.token_type
         if before == TokenType.SEMICOLON:
             continue

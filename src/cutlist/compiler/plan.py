@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Edit = tuple[int, int, str]
 """A span [start, stop) of a text, and what replaces it."""
 
-_GAP = "\u00a0"
-"""A space that no break is at, and that no table has in its name, between that name and what is scanned of it."""
+GAP = "\u00a0"
+"""A space that no break is at, and that no name may have, between the name of a table and what is scanned of it."""
 
 QUERY = ""
 """What the query itself goes by, where views go by their names."""
@@ -42,10 +42,10 @@ class Scan:
     @property
     def name(self) -> str:
         """What DuckDB knows it by: a table of the session, of which no more is asked, by its own name."""
-        name = f"selection{_GAP}{self.table}" if self.selection else self.table
-        name += f"{_GAP}@ {self.version}" if self.version is not None else ""
-        name += f"{_GAP}with _rowid" if self.rowid else ""
-        return name + (f"{_GAP}where {self.filter}" if self.filter is not None else "")
+        name = f"selection{GAP}{self.table}" if self.selection else self.table
+        name += f"{GAP}@ {self.version}" if self.version is not None else ""
+        name += f"{GAP}with _rowid" if self.rowid else ""
+        return name + (f"{GAP}where {self.filter}" if self.filter is not None else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

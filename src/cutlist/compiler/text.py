@@ -86,12 +86,11 @@ def parse(text: str, place: str = "query") -> Statement:
 
 def _refuse_templates(tokens: Sequence[Token], text: str, place: str) -> None:
     """Refuse the marks of templates, `{# … #}` and `{% … %}`, which sqlglot leaves out and DuckDB reads."""
-    quoted_text = {TokenType.STRING, TokenType.IDENTIFIER}
     bare = list(text)
     for token in tokens:
-        if token.token_type in quoted_text:
+        if token.token_type != TokenType.BLOCK_START:  # `{%`; a `{#` is in no token
             bare[token.start : token.end + 1] = " " * (token.end + 1 - token.start)
-    for comment in re.finditer(r"--[^\n]*|/\*.*?\*/", "".join(bare), re.DOTALL):
+    for comment in re.finditer(r"--[^\r\n]*|/\*.*?\*/", "".join(bare), re.DOTALL):
         bare[comment.start() : comment.end()] = " " * (comment.end() - comment.start())
     found = re.search(r"\{[#%]", "".join(bare))
     if found is not None:

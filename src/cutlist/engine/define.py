@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cutlist.compiler import quoted
+from cutlist.compiler import GAP, quoted
 from cutlist.media.reference import FIELDS
 from cutlist.packing import has_media, late_field, renumbered
 
@@ -35,7 +35,7 @@ def define_table(
     cursor: duckdb.DuckDBPyConnection, scan: Scan, table: Table, numbers: Numbers, late: frozenset[str]
 ) -> ScanTable:
     """Define what a scan is called as a view over a table; return what DuckDB scans."""
-    arrow = f"{scan.name}\u00a0scanned"
+    arrow = f"{scan.name}{GAP}scanned"
     scanned = table.scan(scan.filter)
     cursor.register(arrow, scanned)
     columns = []
@@ -82,7 +82,7 @@ def define_selection(
     Returns:
         What DuckDB scans for those late columns.
     """
-    arrow = f"{scan.name}\u00a0packed"
+    arrow = f"{scan.name}{GAP}packed"
     here = [numbers.get((each.table, each.version, each.column), 0) for each in selection.sources]
     packed = selection.packed()
     for index, each in enumerate(selection.columns):
@@ -103,7 +103,7 @@ def define_selection(
             columns.append(f"NULL::{each.type}")
         elif each.late is not None:
             source = selection.sources[each.late]
-            scanned = f"{scan.name}\u00a0joined {len(joins)}"
+            scanned = f"{scan.name}{GAP}joined {len(joins)}"
             table = tables[source.table, source.version].scan()
             read.append(table)
             cursor.register(scanned, table)

@@ -11,7 +11,7 @@
 """
 
 from cutlist.sampler.buckets import Buckets
-from cutlist.sampler.permutation import MAX_SAMPLES, MAX_SEED, ORDER_VERSION, derive, permute, tag
+from cutlist.sampler.permutation import MAX_SAMPLES, ORDER_VERSION, permute
 from cutlist.sampler.ranks import rank_slice, worker_steps
 from cutlist.sampler.sampler import Sampler
 from cutlist.sampler.schedule import PERIOD, Schedule, Stage
@@ -19,7 +19,6 @@ from cutlist.sampler.shuffles import Block, Shuffle
 
 __all__ = [
     "MAX_SAMPLES",
-    "MAX_SEED",
     "ORDER_VERSION",
     "PERIOD",
     "Block",
@@ -28,9 +27,7 @@ __all__ = [
     "Schedule",
     "Shuffle",
     "Stage",
-    "derive",
     "permute",
     "rank_slice",
-    "tag",
     "worker_steps",
 ]

@@ -25,8 +25,8 @@ class Block:
     """A shuffle for storage where neighbouring reads are cheap.
 
     Args:
-        rows: Samples in a block, at least 1; or `"fragment"`: the samples that lie in one fragment of a Lance table,
-            which are then taken in the order of the table's rows.
+        rows: Samples in a block, at least 1, in the selection's order (`ORDER BY video` is that of the table); or
+            `"fragment"`: a block is the samples whose first medium lies in one fragment of a Lance table.
         window: Blocks in a window, within which samples are permuted; at least 1.
         lanes: Parts that an epoch's order is cut into and that are read side by side: sample j of a global batch comes
             from lane j % lanes, so that rank r of W reads lanes r, r + W, … and, with blocks, fragments of its own.
