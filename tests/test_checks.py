@@ -21,6 +21,7 @@ from cutlist.compiler.checks.volatile import VOLATILE
 from cutlist.compiler.checks.windows import ORDERED
 from cutlist.compiler.coverage import STRICT, dropped_nulls
 from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
+from cutlist.compiler.names import HIDING, TELLING, TELLING_STARTS
 from cutlist.errors import QueryError
 
 SCHEMAS = {
@@ -152,6 +153,18 @@ def test_what_duckdb_calls_volatile_is_refused() -> None:
     assert functions("stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_type = 'scalar'") <= (
         VOLATILE | HARMLESS
     )
+
+
+def test_every_table_function_of_duckdb_is_judged() -> None:
+    same = {
+        *("range", "generate_series", "repeat", "repeat_row", "unnest", "json_each", "json_tree", "summary"),
+        *("test_all_types", "test_vector_types", "icu_calendar_names"),
+    }
+    files = {"glob", "sniff_csv", "parquet_scan", "parquet_schema", "parquet_bloom_probe"}  # of which there are none
+    inner = {"seq_scan", "arrow_scan", "arrow_scan_dumb", "pandas_scan", "python_arrow_scan", "python_map_function"}
+    starts = (*TELLING_STARTS, "read_", "parquet_")
+    found = {name for name in functions("function_type LIKE 'table%'") if not name.startswith(starts)}
+    assert found <= HIDING | TELLING | same | files | inner
 
 
 def test_every_aggregate_of_duckdb_is_judged() -> None:

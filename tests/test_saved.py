@@ -143,10 +143,7 @@ def test_a_file_that_cannot_be_read_is_kept(tmp_path: Path, monkeypatch: pytest.
     "zeroed",
     [
         None,
-        pytest.param(
-            slice(8, -10),
-            marks=pytest.mark.xfail(reason="Arrow raises a plain OSError, without a number, for most damages"),
-        ),
+        slice(8, -10),
     ],
 )
 def test_a_damaged_file_makes_room_for_another(tmp_path: Path, zeroed: slice | None) -> None:
@@ -320,11 +317,10 @@ def test_one_text_but_for_keywords_is_found_again(tmp_path: Path, query: str, ag
         ("SELECT {} FROM (SELECT 1) AS t({})", "over"),
         ("SELECT 1 {}", "partition"),
         ("SELECT {}.{} FROM (SELECT 1) AS {}({})", "partition"),
-        pytest.param(
-            "SELECT struct_pack({} := 1) AS s",
-            "left",
-            marks=pytest.mark.xfail(reason="a keyword before := is a name, as it is before a colon"),
-        ),
+        ("SELECT struct_pack({} := 1) AS s", "left"),
+        ("SELECT struct_pack({} => 1) AS s", "like"),
+        ("SELECT 1 {}", "between"),
+        ("SELECT {} FROM (SELECT 1) AS t({})", "between"),
     ],
 )
 def test_names_that_are_keywords_keep_their_case(tmp_path: Path, query: str, word: str) -> None:
@@ -403,7 +399,6 @@ def test_equal_rows_have_equal_bytes_with_any_number_of_threads(
     assert found[0] == found[1]
 
 
-@pytest.mark.xfail(reason="the time zone is set on a connection, and its cursors do not have it")
 def test_rows_are_the_same_in_any_time_zone(tmp_path: Path) -> None:
     """In processes with roots of their own, compiled and ad hoc: text without a zone, and what is of one."""
     at = "TIMESTAMPTZ '2024-06-30 20:00:00+00'"
@@ -425,6 +420,19 @@ with cutlist.connect(sys.argv[1], create=True) as session:
         assert done.returncode == 0, done.stderr
         said.add(done.stdout)
     assert len(said) == 1, said
+
+
+@pytest.mark.parametrize("compiling", [True, False])
+def test_settings_of_every_cursor(tmp_path: Path, compiling: bool) -> None:
+    with cutlist.connect(tmp_path) as session:
+        cursor = session._engine.databases.cursor(compiling=compiling)
+        names = ("TimeZone", "enable_progress_bar", "enable_progress_bar_print", "progress_bar_time")
+        settings = ", ".join(f"current_setting('{name}')" for name in names)
+        assert cursor.execute(f"SELECT {settings}").fetchall() == [("UTC", True, False, 0)]
+        if compiling:
+            for change in ("TimeZone = 'Asia/Tokyo'", "allowed_configs = ['TimeZone']", "enable_external_access = true"):
+                with pytest.raises(duckdb.InvalidInputException, match="Cannot change configuration option"):
+                    cursor.execute(f"SET {change}")
 
 
 def test_a_root_that_cannot_be_written_warns(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from cutlist.errors import CatalogError, SelectionError
+from cutlist.locks import alone
 from cutlist.selection import Selection
 
 MIN_FINGERPRINT = 4
@@ -42,22 +41,9 @@ class Saved:
                 path.unlink(missing_ok=True)
             return None
 
-    @contextlib.contextmanager
-    def alone(self, key: str) -> Iterator[None]:
-        """Return a context that one process at a time is in, for each key; without a folder to write in, every one."""
-        file = self.folder / f"{key}.lock"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(file)
-            lock.acquire()
-        except (OSError, NotImplementedError):
-            yield
-            return
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)  # who waits for it has it open, and does not need its name
-            lock.release()
+    def alone(self, key: str) -> AbstractContextManager[None]:
+        """Return a context that one process at a time is in, for each key."""
+        return alone(self.folder / f"{key}.lock")
 
     def all(self) -> list[Selection]:
         """Return every saved selection, the newest first. A file that cannot be read is left out, with a warning."""

@@ -13,7 +13,7 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cutlist.errors import OrderError, listing, suggest
+from cutlist.locks import alone
 from cutlist.sampler import Buckets
+from cutlist.watch import watched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,20 +113,24 @@ def sidecar_of(selection: Selection, keys: Keys, *, fragments_of: FragmentsOf | 
         return found
     name = hashlib.sha256(json.dumps([FORMAT, selection.fingerprint, asdict(keys)]).encode()).hexdigest()[:12]
     path = selection.path.with_suffix(f".{name}.buckets")
+    with alone(path.with_suffix(".lock")):  # the other ranks of a machine wait, and find what the first one made
+        found = _find(selection.path, selection.fingerprint, keys)
+        return found or _make(selection, keys, fragments_of, path)
+
+
+def _make(selection: Selection, keys: Keys, fragments_of: FragmentsOf | None, path: Path) -> Sidecar:
+    """Make a sidecar in a folder, whole or not at all."""
     try:
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp"))
     except OSError as error:
-        warnings.warn(f"{path}: cannot be written, so the buckets are made in memory: {error}", stacklevel=2)
+        warnings.warn(f"{path}: cannot be written, so the buckets are made in memory: {error}", stacklevel=3)
         return _build(selection, keys, fragments_of, None)
     try:
         _build(selection, keys, fragments_of, temporary)
-        with contextlib.suppress(OSError):  # there is a damaged one, or another process was faster
+        shutil.rmtree(path, ignore_errors=True)  # a damaged one
+        with contextlib.suppress(OSError):  # where nothing can be locked, another process may have been faster
             temporary.rename(path)
-        found = _find(selection.path, selection.fingerprint, keys)
-        if found is None:
-            shutil.rmtree(path, ignore_errors=True)
-            temporary.rename(path)
-        return found or _load(path)
+        return _load(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -174,10 +180,50 @@ def _restore(buckets: Mapping[str, Any], costs: tuple[float, ...] | None, shapes
 # -- making one -------------------------------------------------------------------------------------------------------
 
 
+class _Passes:
+    """Batches of a selection, pass after pass, which count what they gave and stop when they are told to."""
+
+    def __init__(self, selection: Selection):
+        self._batches = selection.batches
+        self._rows = 0
+        self._all = max(2 * selection.num_samples, 1)
+        self._stopped = False
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._batches:
+            if self._stopped:
+                raise KeyboardInterrupt
+            yield batch
+            self._rows += batch.num_rows
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def fraction(self) -> float:
+        return self._rows / self._all
+
+
 def _build(selection: Selection, keys: Keys, fragments_of: FragmentsOf | None, folder: Path | None) -> Sidecar:
-    """Make a sidecar, in a folder or in memory: a counting sort by (bucket, fragment)."""
+    """Make a sidecar, in a folder or in memory; shows its progress."""
+    passes = _Passes(selection)
+    return watched(
+        lambda: _sort(selection, keys, fragments_of, folder, passes),
+        interrupt=passes.stop,
+        fraction=passes.fraction,
+        title="buckets" if keys.bucket_by is not None else "weights",
+    )
+
+
+def _sort(
+    selection: Selection,
+    keys: Keys,
+    fragments_of: FragmentsOf | None,
+    folder: Path | None,
+    batches: Iterable[pa.RecordBatch],
+) -> Sidecar:
+    """Make a sidecar in two passes: a counting sort by (bucket, fragment)."""
     survey = _Survey(selection, keys, fragments_of)
-    for batch in selection.batches:
+    for batch in batches:
         survey.add(batch)
     names, groups, starts = survey.groups()
     num_samples = selection.num_samples
@@ -185,8 +231,9 @@ def _build(selection: Selection, keys: Keys, fragments_of: FragmentsOf | None, f
     positions = _array(folder, "positions", num_samples, kind) if len(groups) > 1 else None
     weights = _array(folder, "weights", num_samples, np.float64) if keys.weight_by is not None else None
     following, first = starts[:-1].copy(), 0
-    for batch in selection.batches:
-        group = np.searchsorted(groups, survey.codes(batch))
+    small = np.uint16 if len(groups) <= 2**16 else np.int64  # numpy sorts the former by radix, four times as fast
+    for batch in batches:
+        group = np.searchsorted(groups, survey.codes(batch)).astype(small)
         order = np.argsort(group, kind="stable")
         counts = np.bincount(group, minlength=len(groups))
         places = np.repeat(following - (np.cumsum(counts) - counts), counts) + np.arange(len(group))

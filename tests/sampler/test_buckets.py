@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cutlist.errors import OrderError
-from cutlist.sampler import MAX_SEED, ORDER_VERSION, Block, Buckets, Sampler, Shuffle
+from cutlist.sampler import ORDER_VERSION, Block, Buckets, Sampler, Shuffle
+from cutlist.sampler.permutation import MAX_SEED
 
 SEEDS = st.integers(0, MAX_SEED)
 SHUFFLES: dict[str, Shuffle] = {
@@ -234,7 +235,7 @@ def test_a_sample_comes_as_often_as_its_weight_says(weights: list[float], seed: 
 
 
 @given(
-    sizes=st.lists(st.integers(0, 30), min_size=2, max_size=6),
+    sizes=st.lists(st.integers(0, 20), min_size=2, max_size=5),
     names=st.sampled_from(["integers", "tenths", "far apart"]),
     seed=SEEDS,
 )
@@ -299,7 +300,9 @@ def test_one_sample_only() -> None:
 
 
 @given(
-    weights=st.lists(st.one_of(st.just(0.0), st.floats(1e-12, 1e12), st.floats(1e-300, 1e300)), min_size=2, max_size=50),
+    weights=st.lists(
+        st.one_of(st.just(0.0), st.floats(1e-12, 1e12), st.floats(1e-300, 1e300)), min_size=2, max_size=50
+    ),
     data=st.data(),
 )
 def test_rounding_never_leaves_the_bucket_nor_takes_a_weight_of_zero(weights: list[float], data: st.DataObject) -> None:
@@ -334,7 +337,8 @@ def test_on_average_a_sample_comes_as_often_as_its_weight_says() -> None:
 def test_what_an_epoch_draws_by_weight_does_not_depend_on_the_shuffle() -> None:
     weights = np.random.default_rng(2).integers(0, 5, size=100)
     counts = [
-        times(sampling(bucketed([100], weights), 10, shuffle=shuffle, epoch=4)).tolist() for shuffle in SHUFFLES.values()
+        times(sampling(bucketed([100], weights), 10, shuffle=shuffle, epoch=4)).tolist()
+        for shuffle in SHUFFLES.values()
     ]
     assert counts[1:] == counts[:-1]
     orders = {tuple(sampling(bucketed([100], weights), 100, shuffle=each)[0].tolist()) for each in SHUFFLES.values()}
@@ -366,17 +370,22 @@ def test_golden_buckets() -> None:
     assert ORDER_VERSION == 2
     sampler = sampling(bucketed([1000, 5000, 300]), (4, 3, 2), epoch=3)
     found = [(*sampler.locate(step), *sampler[step].tolist()) for step in range(4)]
-    assert found == []
+    assert found == [
+        (1, 626, 2156, 5040, 5593),
+        (1, 443, 1541, 1316, 4516),
+        (1, 901, 3961, 2701, 3520),
+        (1, 666, 3497, 3319, 4301),
+    ]
 
 
 def test_golden_weights() -> None:
     """Changing these numbers is an ITERATION ORDER BREAKING CHANGE: it bumps ORDER_VERSION and is in the changelog."""
-    weights = np.arange(6300) % 64
+    weights = np.arange(6300) % 10 + 1
     one = sampling(bucketed([6300], weights), 6, epoch=3)
     several = sampling(bucketed([1000, 5000, 300], weights), 6, epoch=3)
-    assert one[5].tolist() == []
-    assert several[5].tolist() == []
-    assert [several.num_draws(bucket) for bucket in range(3)] == []
+    assert one[5].tolist() == [4099, 89, 3774, 1813, 6104, 5205]
+    assert several[5].tolist() == [1239, 4347, 5439, 5168, 1088, 3346]
+    assert [several.num_draws(bucket) for bucket in range(3)] == [1000, 5000, 300]
 
 
 # Errors

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from cutlist.errors import OrderError
 from cutlist.sampler import (
     MAX_SAMPLES,
-    MAX_SEED,
     ORDER_VERSION,
     Block,
     Buckets,
@@ -35,6 +34,7 @@ from cutlist.sampler import (
     Shuffle,
     rank_slice,
 )
+from cutlist.sampler.permutation import MAX_SEED
 
 BATCH = 12
 WORLD_SIZES = (1, 2, 3, 4, 6, 12)
@@ -293,7 +293,17 @@ def test_stream_anywhere(start: int, length: int, every: int, seed: int) -> None
 # Golden
 
 
-GOLDEN: dict[str, list[int]] = {}
+GOLDEN: dict[str, list[int]] = {
+    "full": [1605, 4774, 1959, 3774, 4477, 2710, 779, 4586, 723, 4515, 4136, 1919],
+    "none": [1200, 1201, 1202, 1203, 1204, 1205, 1206, 1207, 1208, 1209, 1210, 1211],
+    "block": [1113, 2860, 1404, 4683, 2124, 3330, 4995, 612, 4998, 286, 2504, 3344],
+    "blocks of 1": [3664, 3805, 2561, 3743, 2613, 2009, 1499, 9, 4350, 4221, 3108, 3380],
+    "blocks of 5, windows of 3": [2975, 2813, 2811, 2976, 1381, 1383, 2814, 1382, 2978, 2979, 1384, 2812],
+    "blocks of 64, windows of 1": [4042, 4079, 4072, 4082, 4075, 4053, 4056, 4086, 4077, 4043, 4052, 4083],
+    "fragments": [2791, 2789, 2805, 2797, 3275, 2802, 2774, 2772, 2771, 2794, 2778, 2773],
+    "lanes": [2352, 4004, 3146, 2336, 1190, 2238, 4088, 1287, 4498, 3288, 3981, 2697],
+    "lanes of fragments": [3879, 2154, 2946, 3677, 3898, 2164, 2913, 3690, 3885, 2155, 2917, 3681],
+}
 
 
 @pytest.mark.parametrize("name", SHUFFLES)
@@ -305,7 +315,13 @@ def test_golden_shuffles(name: str) -> None:
 
 def test_golden_sizes() -> None:
     """Changing these numbers is an ITERATION ORDER BREAKING CHANGE: it bumps ORDER_VERSION and is in the changelog."""
-    golden: dict[int, list[int]] = {}
+    golden = {
+        10: [9, 4, 3, 8],
+        64: [20, 54, 8, 14],
+        1000: [704, 157, 987, 919],
+        10**9: [915834292, 431020476, 633947449, 145349660],
+        2**62: [4433890519640626451, 3218786694986292950, 392817738255112246, 3797041287324879416],
+    }
     found = {n: Sampler(num_samples=n, global_batch_size=4, seed=7, epoch=3)[0].tolist() for n in golden}
     assert found == golden
 

@@ -7,9 +7,24 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from cutlist.compiler.plan import QUERY, Catalog, Plan, Scan, Use
+from cutlist.compiler.plan import GAP, QUERY, Catalog, Plan, Scan, Use
 from cutlist.compiler.text import Statement, span
 from cutlist.errors import CatalogError, QueryError
+
+HIDING = frozenset({"query", "query_table", "json_execute_serialized_sql", "histogram", "histogram_values"})
+"""Functions in a FROM clause that take the name of a table, or a query, as text."""
+
+TELLING = frozenset(
+    {
+        *("information_schema", "pg_catalog", "system", "pg_timezone_names", "which_secret"),
+        *("checkpoint", "force_checkpoint", "enable_logging", "disable_logging", "truncate_duckdb_logs"),
+        *("enable_profiling", "disable_profiling", "create_external_resource", "destroy_external_resource"),
+        *("register_external_resource", "deregister_external_resource", "register_external_resource_type"),
+    }
+)
+"""Catalogs, schemas and functions in a FROM clause that tell of the session or change it, beside `TELLING_STARTS`."""
+
+TELLING_STARTS = ("duckdb_", "pragma_")
 
 _SCHEMAS = frozenset({"main", "temp"})
 """Schemas under which DuckDB itself would find a table of no other schema."""
@@ -54,6 +69,8 @@ def name_tables(plan: Plan, catalog: Catalog) -> Plan:
             place = span(node.this)
             if place is None or statement.text[place[0]] == "'":
                 continue
+            if GAP in node.name:
+                raise QueryError(f'{statement.at(place[0])}: "{node.name}" has a no-break space in it; rename it')
             start = (span(node.args["db"]) or place)[0] if node.args.get("db") else place[0]
             facts = catalog.table(node.name)
             if facts is not None:
@@ -92,19 +109,21 @@ def _selections(name: str, statement: Statement, catalog: Catalog) -> Iterator[U
 
 
 def _refuse_hidden(statement: Statement) -> None:
-    for call in statement.tree.find_all(exp.Anonymous):
-        if call.name.lower() in ("query", "query_table") and isinstance(call.parent, exp.Table):
+    """Refuse what reads tables that the query does not name, or the state of the session."""
+    for each in statement.tree.find_all(exp.Table, exp.Lateral):
+        function = each.this.name.lower() if isinstance(each.this, exp.Anonymous) else ""
+        place = statement.at((span(each.this) or (0, 0))[0])
+        if function in HIDING:
             raise QueryError(
-                f"{statement.at((span(call) or (0, 0))[0])}: {call.name}() hides which tables are read, so that their "
-                f"versions cannot be pinned; write FROM and the name"
+                f"{place}: {function}() hides which tables are read, so that their versions cannot be pinned; "
+                f"write FROM and the name of the table, or the query itself"
             )
-    for table in statement.tree.find_all(exp.Table):
-        schema = str(table.args["db"].name).lower() if table.args.get("db") else ""
-        function = table.this.name.lower() if isinstance(table.this, exp.Anonymous) else ""
-        if schema in ("information_schema", "pg_catalog") or function.startswith(("duckdb_", "pragma_")):
+        names = [function, *(str(part.name).lower() for key in ("db", "catalog") if (part := each.args.get(key)))]
+        session = next((name for name in names if name in TELLING or name.startswith(TELLING_STARTS)), None)
+        if session is not None:
             raise QueryError(
-                f"{statement.at((span(table.this) or (0, 0))[0])}: {schema or function} tells of the session, so that "
-                f"its rows differ from run to run; session.sql can read it"
+                f"{place}: {session} tells of the session, so that its rows differ from run to run; "
+                f"session.sql can read it"
             )
 
 

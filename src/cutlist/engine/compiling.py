@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cutlist.compiler import COMPILING, Statement, apply, has_order, parse, total_order
-from cutlist.engine.results import refuse_equal_names, refuse_forged
+from cutlist.engine.results import refuse_columns, refuse_forged
 from cutlist.errors import QueryError
 from cutlist.packing import Packer, is_sorted, late_source
 from cutlist.selection import Selection, TableVersion
@@ -54,9 +54,9 @@ def compile_plan(engine: Engine, plan: Plan) -> Compiled:
         remarks = (*plan.remarks, *engine.dropped(binding))
         with engine.placed(statement, binding):
             bound = cursor.sql(binding.text)
-            names, types = bound.columns, [str(kind) for kind in bound.types]
-            refuse_equal_names(statement, names)
-            text = total_order(_again(statement, binding.text), len(names))
+            refuse_columns(statement, bound)
+            types = [str(kind) for kind in bound.types]
+            text = total_order(_again(statement, binding.text), len(types))
             rows = bound if text == binding.text else cursor.sql(text)
             reader = rows.to_arrow_reader(_ARROW_BATCH_ROWS)
             refuse_forged(statement, reader.schema)

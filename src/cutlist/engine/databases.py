@@ -23,6 +23,10 @@ DECODE_MACROS = frozenset(call.partition("(")[0] for call, _ in _DECODE_MACRO.fi
 """Names of the functions over media references."""
 
 
+_PROGRESS = {"enable_progress_bar": "true", "enable_progress_bar_print": "false", "progress_bar_time": "0"}
+"""Settings of each cursor by which its progress is known, and not printed."""
+
+
 def bind_media_once(cursor: duckdb.DuckDBPyConnection) -> None:
     """Redefine the decode macros on one cursor so that each evaluates its medium once, by a lambda over a list of one.
 
@@ -37,15 +41,13 @@ def bind_media_once(cursor: duckdb.DuckDBPyConnection) -> None:
 def _connect(spill: str, *, sandbox: bool) -> duckdb.DuckDBPyConnection:
     """Return an instance that spills into a folder. Its time zone is UTC, so that no row depends on the machine's."""
     connection = duckdb.connect(config={"python_enable_replacements": "false", "temp_directory": spill})
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a cursor has no settings of the connection that made it
     fields = ", ".join(f'"{name}" {kind}' for name, kind in FIELDS)
     connection.execute(f"CREATE TYPE media AS STRUCT({fields})")
     connection.execute(_MACROS)
-    with contextlib.suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets: no progress is known
-        for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false", "progress_bar_time = 0"):
-            connection.execute(f"SET {setting}")
     if sandbox:
         connection.execute("SET enable_external_access = false")
+        connection.execute(f"SET allowed_configs = {list(_PROGRESS)}")
         connection.execute("SET lock_configuration = true")
     return connection
 
@@ -79,6 +81,9 @@ class Databases:
         if self._closed:
             raise CatalogError("the session is closed; connect again")
         cursor = (self.compiling if compiling else self.adhoc).cursor()
+        with contextlib.suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets: none is known
+            for name, value in _PROGRESS.items():
+                cursor.execute(f"SET {name} = {value}")
         self._cursors.add(cursor)
         return cursor
 

@@ -35,7 +35,7 @@ from cutlist.engine.databases import DECODE_MACROS, Databases, bind_media_once
 from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
-from cutlist.engine.results import refuse_equal_names
+from cutlist.engine.results import refuse_columns
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.placing import message, unknown_column, unknown_table
 from cutlist.selection import Selection, Source
@@ -207,7 +207,7 @@ class Engine:
         plan = apply(COMPILING, plan, self.facts)
         binding = self.bind(plan)
         with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
-            refuse_equal_names(plan.query, cursor.sql(binding.text).columns)
+            refuse_columns(plan.query, cursor.sql(binding.text))
             return (*plan.remarks, *self.dropped(binding))
 
     def dropped(self, binding: Binding) -> Iterator[Remark]:
@@ -261,13 +261,15 @@ class Engine:
 
     def _refuse_several(self, plan: Plan, name: str) -> None:
         """Refuse a text in which DuckDB sees anything but one query, whatever the compiler sees in it."""
-        statement = plan.statements[name]
+        statement, text = plan.statements[name], plan.text(name)
+        extract = self.databases.compiling.extract_statements
         try:
-            found = self.databases.compiling.extract_statements(plan.text(name))
+            kinds = [str(each.type).rpartition(".")[2] for each in extract(text)]
+            if kinds == ["MULTI"] and is_pivot(statement):  # so is CREATE … AS PIVOT …, which cannot stand in FROM
+                kinds = ["SELECT" for _ in extract(f"FROM ({text}\n)")]
         except duckdb.Error as error:
             raise QueryError(message(statement.place, statement.text, error)) from error
-        kinds = [str(each.type).rpartition(".")[2] for each in found]
-        if kinds != ["SELECT"] and not is_pivot(statement):
+        if kinds != ["SELECT"]:
             raise QueryError(
                 f"{statement.place}: DuckDB reads {', '.join(kinds) or 'nothing'} here, expected one SELECT"
             )
@@ -314,17 +316,22 @@ class Engine:
                 raise QueryError(self.no_table(_place_of(statement, table), table)) from error
             raise QueryError(message(statement.place, statement.text, error)) from error
 
-    def _not_there(self, place: str, name: str) -> str:
-        known = [*self.snapshot.tables, *self.views]
+    def _not_there(self, place: str, name: str, made: Iterable[str] = ()) -> str:
+        """Return the message for a name that is neither table nor view: its place, the nearest name, and all names."""
+        known = [*self.snapshot.tables, *self.views, *made]
         return f'{place}: no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.'
 
     def no_table(self, place: str, name: str) -> str:
-        """Return the message for a name that is neither table nor view: its place, the nearest name, and all names."""
-        known = [*self.snapshot.tables, *self.views]
+        """Return the message for a name that DuckDB does not find."""
+        if self.snapshot.find(name) is not None or self.find_view(name) is not None:
+            it = quoted(name)
+            return (
+                f"{place}: {it} is there, but only a plain name in a FROM clause means it: FROM {it}, or DESCRIBE {it}"
+            )
+        made = []
         if "adhoc" in self.databases.__dict__:  # tables that the user made in this session
             made = self.databases.adhoc.cursor().execute("SELECT table_name FROM duckdb_tables()").fetchall()
-            known += [each for (each,) in made]
-        return f'{place}: no table or view "{name}"{suggest(name, known)} There are: {listing(known)}.'
+        return self._not_there(place, name, (each for (each,) in made if each.lower() != name.lower()))
 
     def key(self, plan: Plan) -> str:
         """Return a text that is equal for two plans if they mean the same, over the same versions and selections."""

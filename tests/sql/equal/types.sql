@@ -84,12 +84,12 @@ SELECT k, code::ENUM('x', 'y') AS e FROM types
 SELECT k, code::ENUM('y', 'x') AS e FROM types ORDER BY e NULLS FIRST, k
 -- title: UUID
 SELECT k, md5(k::VARCHAR)::UUID AS u FROM types
--- title: BIT
-SELECT k, '0101'::BIT AS b FROM types
+-- title: BIT on the way
+SELECT k, '0101'::BIT::VARCHAR AS b, bit_count('0101'::BIT) AS n, '0101'::BIT < '1'::BIT AS less FROM types
 -- title: JSON
 SELECT k, {'k': k, 'word': word}::JSON AS j, '{"a": [1]}'::JSON -> '$.a' AS a FROM types
--- title: TIME WITH TIME ZONE
-SELECT k, '12:00:00+02:00'::TIMETZ AS t FROM types
+-- title: TIME WITH TIME ZONE on the way
+SELECT k, '12:00:00+02:00'::TIMETZ::TIME AS t FROM types
 -- title: TIMESTAMP_S and TIMESTAMP_MS
 SELECT k, moment::TIMESTAMP::TIMESTAMP_S AS s, day::TIMESTAMP_MS AS ms FROM types
 -- title: BLOB

@@ -92,9 +92,14 @@ SELECT video || 'x' AS f FROM videos
 -- match: query:1:8: struct_update\(video, row := 5\) changes a media reference by hand; write clip
 SELECT struct_update(video, row := 5) AS f FROM videos
 -- title: a reference of which the fields are put in another struct
--- bug: compiler/checks/references.py: of struct_concat, any argument is taken apart, not just the first
--- match: query:1:8: struct_concat\({'a': id}, video\)
+-- match: query:1:8: struct_concat\({'a': id}, video\) takes a media reference apart, whose fields are no columns; select video itself
 SELECT struct_concat({'a': id}, video) AS s FROM videos
+-- title: a reference of which the fields are put in another struct, in a chain
+-- match: query:1:18: {'a': id}\.struct_concat\(v\.video\) takes a media reference apart
+SELECT {'a': id}.struct_concat(v.video) AS s FROM videos v
+-- title: a reference of which some fields are taken
+-- match: query:1:8: remap_struct\(video, .* changes a media reference by hand
+SELECT remap_struct(video, NULL::STRUCT(r UBIGINT), {'r': 'row'}, NULL) AS s FROM videos
 -- title: a reference to a column that is not there
 -- match: cast to media: a media reference cannot be made by hand; select a media column
 SELECT {'source': 9, 'row': 1, 'ops': 0}::media AS f FROM videos

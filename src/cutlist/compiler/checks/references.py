@@ -25,11 +25,8 @@ TEXTS = frozenset(
         *("hex", "to_hex", "base64", "to_base64", "write_blob"),
     }
 )
-APART = frozenset({"unnest", "struct_keys", "struct_values"})
-CHANGES = frozenset({"struct_update", "struct_insert", "struct_concat", "remap_struct"})
-
-_FIRST = (CHANGES - {"struct_concat"}) | {"contains"}
-"""Functions of which only the first argument may be no medium: the others are looked for, or put in as a field."""
+APART = frozenset({"unnest", "struct_keys", "struct_values", "struct_concat"})
+CHANGES = frozenset({"struct_update", "struct_insert", "remap_struct"})
 
 _DEEP = frozenset({"to_json", "row_to_json", "json_object", "json_array", "hash", "format", "printf", "concat_ws"})
 """Functions that also turn lists and structs with media in them into text or bytes."""
@@ -117,7 +114,7 @@ def _call(statement: Statement, kinds: Kinds, node: exp.Expr) -> tuple[int, str]
     chained = isinstance(node.parent, exp.Dot) and node.parent.expression is node
     values = [node.parent.this] if chained and node.parent is not None else []
     values += [each.expression if isinstance(each, exp.JSONKeyValue) else each for each in arguments(node)]
-    if name in _FIRST:
+    if name == "contains" or name in CHANGES:  # what is looked for, or put in as a field, may be a medium
         values = values[:1]
     deep = name in _DEEP
     bad = next((each for each in values if _is_media(kinds, each, deep=deep)), None)

@@ -28,7 +28,7 @@ MOMENTS = frozenset(
 SESSION = frozenset(
     {
         *("current_setting", "getvariable", "getenv", "current_connection_id", "current_query", "current_query_id"),
-        *("current_transaction_id", "txid_current", "stats", "vector_type", "json_serialize_plan", "write_log"),
+        *("current_transaction_id", "txid_current", "stats", "vector_type", "json_serialize_plan"),
     }
 )
 VOLATILE = RANDOM | IDS | SEQUENCES | DATES | TIMES | MOMENTS | SESSION
