@@ -17,7 +17,7 @@ from cutlist.reader import Part, Processor, Reader, ReaderStats, Row
 from cutlist.sampler import Shuffle, worker_steps
 from cutlist.settings import num_cores, read_settings
 from cutlist_torch.batch import Batch, collate, plan_columns
-from cutlist_torch.opening import Hint, Opened, Place, components_of, open_run
+from cutlist_torch.opening import Hint, Opened, Place, asked, components_of, open_run
 from cutlist_torch.ranks import Meeting, in_group, resolve_rank
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class Loader(IterableDataset[Batch]):
             run = opened()
         else:
             with Meeting() as meeting:
+                meeting.check(asked(named))
                 run = meeting.make(opened, Opened.hint)
                 meeting.check({**run.order.settings(), "world_size": self.world_size})
         self.order, self._store = run.order, run.store

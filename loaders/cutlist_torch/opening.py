@@ -10,7 +10,7 @@ from typing import Any
 
 import cutlist
 from cutlist.errors import CatalogError, OrderError, SelectionError, listing, suggest
-from cutlist.order import ONLY, Batching, Component, Mixture, Order, Rules, make_order
+from cutlist.order import ONLY, Batching, Component, Mixture, Order, Query, Rules, make_order
 from cutlist.selection import Selection
 from cutlist.settings import read_settings
 from cutlist.store import Store
@@ -94,6 +94,27 @@ def components_of(
     return components, query
 
 
+def asked(components: Mapping[str, Component]) -> dict[str, Any]:
+    """Return what ranks can compare before anything is opened; a file may have another path on another machine."""
+    return {
+        name: {
+            "query": each.query.fingerprint if isinstance(each.query, Selection) else _text(each.query),
+            "bucket_by": each.bucket_by,
+            "weight_by": each.weight_by,
+            "batch_budget": each.batch_budget,
+        }
+        for name, each in components.items()
+    }
+
+
+def _text(query: str | os.PathLike[str]) -> str:
+    return "a file" if _is_file(query) else str(query).strip()
+
+
+def _is_file(query: str | os.PathLike[str]) -> bool:
+    return isinstance(query, os.PathLike) or (isinstance(query, str) and query.strip().endswith(".arrow"))
+
+
 def open_run(
     components: Mapping[str, Component], rules: Rules, place: Place, *, world_size: int, hint: Hint | None = None
 ) -> Opened:
@@ -113,16 +134,14 @@ def open_run(
     loaded: dict[str, Selection] = {}
     queries: dict[str, str] = {}
     for name, each in components.items():
-        query = each.query
         there = hint.paths[name] if hint is not None else None
-        if there is not None and there.is_file():
-            query = there
-        if isinstance(query, os.PathLike) or (isinstance(query, str) and query.strip().endswith(".arrow")):
+        query: Query = there if there is not None and there.is_file() else each.query
+        if not isinstance(query, Selection) and _is_file(query):
             query = Selection.load(Path(query))
         if isinstance(query, Selection):
             loaded[name] = query
         else:
-            queries[name] = query
+            queries[name] = str(query)
     root = place.root if place.root is not None else _root_of(list(loaded.values()))
     versions: Mapping[str, int] = hint.versions if hint is not None else {}
     if queries:

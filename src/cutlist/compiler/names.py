@@ -112,19 +112,17 @@ def _refuse_hidden(statement: Statement) -> None:
     """Refuse what reads tables that the query does not name, or the state of the session."""
     for each in statement.tree.find_all(exp.Table, exp.Lateral):
         function = each.this.name.lower() if isinstance(each.this, exp.Anonymous) else ""
-        place = statement.at((span(each.this) or (0, 0))[0])
-        if function in HIDING:
-            raise QueryError(
-                f"{place}: {function}() hides which tables are read, so that their versions cannot be pinned; "
-                f"write FROM and the name of the table, or the query itself"
-            )
-        names = [function, *(str(part.name).lower() for key in ("db", "catalog") if (part := each.args.get(key)))]
-        session = next((name for name in names if name in TELLING or name.startswith(TELLING_STARTS)), None)
-        if session is not None:
-            raise QueryError(
-                f"{place}: {session} tells of the session, so that its rows differ from run to run; "
-                f"session.sql can read it"
-            )
+        names = [function, *(part.name.lower() for key in ("db", "catalog") if (part := each.args.get(key)))]
+        session = next((name for name in names if name in TELLING or name.startswith(TELLING_STARTS)), "")
+        if not (session or function in HIDING):
+            continue
+        problem = (
+            f"{session} tells of the session, so that its rows differ from run to run; session.sql can read it"
+            if session
+            else f"{function}() hides which tables are read, so that their versions cannot be pinned; "
+            f"write FROM and the name of the table, or the query itself"
+        )
+        raise QueryError(f"{statement.at((span(each.this) or (0, 0))[0])}: {problem}")
 
 
 def base_tables(tree: exp.Expr) -> Iterator[exp.Table]:
