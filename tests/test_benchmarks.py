@@ -30,7 +30,7 @@ def results(program: str, folder: Path, *options: str) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))["results"]
 
 
-@pytest.mark.parametrize("program", ["compile", "loader"])
+@pytest.mark.parametrize("program", ["compile", "loader", "order"])
 def test_help_has_examples(program: str) -> None:
     assert f"python benchmarks/{program}.py" in run(program, "--help")
 
@@ -57,6 +57,23 @@ def test_loader(tmp_path: Path) -> None:
         assert several[0]["ratio_to_limit"] == 1
         assert all(each["samples_per_second"] > 0 for each in several)
         assert several[2]["bytes_per_sample"] > 1000
+
+
+def test_order(tmp_path: Path) -> None:
+    found = results(
+        "order", tmp_path, "--samples", "20001", "--ranks", "4", "--buckets", "3", "--batch", "2", "--parts", "9"
+    )
+    steps = {each["contender"]: each for each in found["steps"]}
+    assert list(steps) == ["plain", "buckets", "weights", "block", "lanes"]
+    assert steps["plain"]["ratio_to_baseline"] == 1
+    for each in steps.values():
+        assert 0 < each["part_seconds"] <= each["part_p99_seconds"]
+        assert each["positions_per_second"] > 0
+        assert each["traced_bytes"] < 10e6
+    assert found["first"][0]["contender"] == "cutlist"
+    assert all(each["seconds"] > 0 and each["num_samples"] == 20001 for each in found["first"])
+    assert [each["shuffle"] for each in found["shuffles"]][-2:] == ["full", "random"]
+    assert all(each["schedule_from_start"] < 1 < each["chance_from_start"] for each in found["mixtures"])
 
 
 def test_an_unknown_contender_is_refused(tmp_path: Path) -> None:

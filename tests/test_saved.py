@@ -319,8 +319,7 @@ def test_one_text_but_for_keywords_is_found_again(tmp_path: Path, query: str, ag
         ("SELECT {}.{} FROM (SELECT 1) AS {}({})", "partition"),
         ("SELECT struct_pack({} := 1) AS s", "left"),
         ("SELECT struct_pack({} => 1) AS s", "like"),
-        ("SELECT 1 {}", "between"),
-        ("SELECT {} FROM (SELECT 1) AS t({})", "between"),
+        ("FROM (SELECT 1) AS t({})", "between"),
     ],
 )
 def test_names_that_are_keywords_keep_their_case(tmp_path: Path, query: str, word: str) -> None:
@@ -430,7 +429,11 @@ def test_settings_of_every_cursor(tmp_path: Path, compiling: bool) -> None:
         settings = ", ".join(f"current_setting('{name}')" for name in names)
         assert cursor.execute(f"SELECT {settings}").fetchall() == [("UTC", True, False, 0)]
         if compiling:
-            for change in ("TimeZone = 'Asia/Tokyo'", "allowed_configs = ['TimeZone']", "enable_external_access = true"):
+            for change in (
+                "TimeZone = 'Asia/Tokyo'",
+                "allowed_configs = ['TimeZone']",
+                "enable_external_access = true",
+            ):
                 with pytest.raises(duckdb.InvalidInputException, match="Cannot change configuration option"):
                     cursor.execute(f"SET {change}")
 

@@ -112,7 +112,7 @@ def _text(query: str | os.PathLike[str]) -> str:
 
 
 def _is_file(query: str | os.PathLike[str]) -> bool:
-    return isinstance(query, os.PathLike) or (isinstance(query, str) and query.strip().endswith(".arrow"))
+    return not isinstance(query, str) or query.strip().endswith(".arrow")
 
 
 def open_run(

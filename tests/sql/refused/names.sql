@@ -63,7 +63,7 @@ FROM json_execute_serialized_sql('{}')
 -- match: query:1:11: query\(\) hides which tables are read, so that their versions cannot be pinned; write .* the query itself
 FROM main."Query"('SELECT random() AS r')
 -- title: a query as text in LATERAL
--- match: query:1:38: query\(\) hides which tables are read
+-- match: query:1:41: query\(\) hides which tables are read
 SELECT v.id, q.r FROM videos v, LATERAL query('SELECT random() AS r') q
 -- title: histogram of a table
 -- match: query:1:6: histogram\(\) hides which tables are read
