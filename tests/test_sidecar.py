@@ -773,7 +773,7 @@ def test_processes_at_once_make_one(session: Session, tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     for each in running:
         assert each.stdout is not None
@@ -783,11 +783,11 @@ def test_processes_at_once_make_one(session: Session, tmp_path: Path) -> None:
         each.stdin.write("go\n")
         each.stdin.flush()
     said = [each.communicate(timeout=120) for each in running]
-    assert [each.returncode for each in running] == [0, 0, 0], said
+    assert [each.returncode for each in running] == [0, 0], said
     made = sidecar_of(selection, KEYS)
     assert made.buckets.positions is not None
     digest = hashlib.sha256(made.buckets.positions.tobytes()).hexdigest()
-    assert [out for out, _ in said] == [f"{digest} {made.path}\n"] * 3
+    assert [out for out, _ in said] == [f"{digest} {made.path}\n"] * 2
     assert selection.path is not None
     assert made.path is not None
     there = {each.name for each in selection.path.parent.iterdir()}

@@ -187,7 +187,7 @@ def test_step_is_pure_at_any_size(num_samples: int, shuffle: Shuffle, seed: int,
     first = sampler[step]
     _ = sampler[0], sampler[len(sampler) - 1]
     assert first.tolist() == sampler[step].tolist()
-    assert first.tolist() == sampler[np.int64(step)].tolist()
+    assert first.tolist() == sampler[np.int64(step)].tolist()  # type: ignore[index]
 
 
 @given(num_samples=st.integers(1, MAX_SAMPLES), shuffle=shuffles, seed=SEEDS, data=st.data())

@@ -70,7 +70,7 @@ def test_after_any_number_of_draws_each_component_has_had_its_share(seed: int) -
     assert np.diff(until, axis=0).min() == 0, "counts never go down"
     deviations = until * PERIOD - np.arange(2 * PERIOD + 1)[:, np.newaxis] * shares  # in 1 / PERIOD
     assert (deviations[[PERIOD, 2 * PERIOD]] == 0).all()
-    num_drawn = np.count_nonzero(shares)
+    num_drawn = int(np.count_nonzero(shares))
     if num_drawn == 1:
         assert not deviations.any()
         return
@@ -148,7 +148,7 @@ def test_draws_are_spread_evenly() -> None:
     for weight in (0.5, 0.3, 0.1, 0.013):
         schedule = mixture(1 - weight, weight)
         steps = [step for step in range(2 * PERIOD) if schedule.draws(step)[0][0] == 1]
-        share = Fraction(rounded((1 - weight, weight))[1], PERIOD)
+        share = Fraction(int(rounded((1 - weight, weight))[1]), PERIOD)
         assert {b - a for a, b in pairwise(steps)} <= {math.floor(1 / share), math.ceil(1 / share)}
 
 
