@@ -264,7 +264,6 @@ def test_weights_and_costs_of_each_type_of_sql(session: Session, kind: str) -> N
     assert found == expected([""] * 10, weights=[i % 2 for i in range(10)], costs=[i % 2 for i in range(10)])
 
 
-@pytest.mark.xfail(reason="weights and costs beyond 2^53 are ArrowInvalid: the cast to DOUBLE is a checked one")
 @pytest.mark.parametrize("keys", [Keys(weight_by="n"), Keys(cost_by="n")])
 def test_whole_numbers_beyond_those_of_double(session: Session, keys: Keys) -> None:
     selection = session.compile("SELECT i, 9007199254740993 + i AS n FROM range(10) t(i) ORDER BY i")
@@ -272,7 +271,6 @@ def test_whole_numbers_beyond_those_of_double(session: Session, keys: Keys) -> N
     assert found.costs == (9007199254741002.0,) or found.buckets.weights_until is not None
 
 
-@pytest.mark.xfail(reason="HUGEINT, which sum() of whole numbers gives, is said to be no whole number")
 def test_buckets_of_sums(session: Session) -> None:
     selection = session.compile("SELECT i, sum(i % 2) OVER (PARTITION BY i) AS b FROM range(10) t(i)")
     assert sidecar_of(selection, Keys(bucket_by="b")).buckets.names == ("0", "1")
@@ -498,7 +496,7 @@ def test_it_is_found_again_and_not_made_again(session: Session, monkeypatch: pyt
     def no_build(*_: Any) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr("cutlist.sidecar._build", no_build)
+    monkeypatch.setattr("cutlist.sidecar.files.build", no_build)
     assert selection.path is not None
     for again in (selection, Selection.load(selection.path), pickle.loads(pickle.dumps(selection)), bucketed(session)):
         found = sidecar_of(again, KEYS)
@@ -639,10 +637,6 @@ BUGS: dict[str, Callable[[Path], None]] = {
             pytest.param(
                 damage,
                 id=name,
-                marks=pytest.mark.xfail(
-                    reason="an array that is not there is taken for none; an empty file is an EOFError; lengths are not"
-                    " looked at"
-                ),
             )
             for name, damage in BUGS.items()
         ),
@@ -679,7 +673,6 @@ def test_it_is_not_that_of_what_was_saved_under_the_name_before(session: Session
         "a.b.arrow",
         pytest.param(
             "run[1].arrow",
-            marks=pytest.mark.xfail(reason="the name is read as a pattern, so it is made again each time"),
         ),
     ],
 )
@@ -695,7 +688,6 @@ def test_selections_of_any_name(session: Session, tmp_path: Path, name: str) -> 
     assert [each.name for each in (tmp_path / "own").iterdir()] == [name]
 
 
-@pytest.mark.xfail(reason="a.*.buckets are those of a.b.arrow, too")
 def test_dropping_those_of_one_keeps_those_of_another(session: Session, tmp_path: Path) -> None:
     one, other = (bucketed(session).save(tmp_path / "own" / name) for name in ("a.arrow", "a.b.arrow"))
     paths = [sidecar_of(each, KEYS).path for each in (other, one)]
@@ -706,7 +698,6 @@ def test_dropping_those_of_one_keeps_those_of_another(session: Session, tmp_path
     assert paths[0].is_dir()
 
 
-@pytest.mark.xfail(reason="the folder is made by mkdtemp, so others who may read the selection cannot read its sidecar")
 def test_others_may_read_what_they_may_read_of_the_selection(session: Session) -> None:
     selection = bucketed(session)
     path = sidecar_of(selection, KEYS).path
@@ -721,7 +712,7 @@ def test_a_folder_that_cannot_be_written_warns_and_works(session: Session, monke
     def refused(*_: Any, **__: Any) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("cutlist.sidecar.tempfile.mkdtemp", refused)
+    monkeypatch.setattr("cutlist.sidecar.files.tempfile.mkdtemp", refused)
     monkeypatch.setattr("cutlist.locks.filelock.FileLock", refused)
     match = r"\.buckets: cannot be written, so the buckets are made in memory: .*Permission denied"
     with pytest.warns(UserWarning, match=match):
@@ -739,7 +730,7 @@ def test_one_that_is_there_is_read_where_nothing_can_be_written(
     def refused(*_: Any, **__: Any) -> str:
         raise AssertionError("writes")
 
-    monkeypatch.setattr("cutlist.sidecar.tempfile.mkdtemp", refused)
+    monkeypatch.setattr("cutlist.sidecar.files.tempfile.mkdtemp", refused)
     monkeypatch.setattr("cutlist.locks.filelock.FileLock", refused)
     assert sidecar_of(selection, KEYS).path == made.path
 
@@ -914,7 +905,6 @@ def test_refuses_what_makes_no_buckets(session: Session, name: str) -> None:
     assert [each.name for each in selection.path.parent.iterdir()] == [selection.path.name]
 
 
-@pytest.mark.xfail(reason="numpy's own warning comes first: overflow encountered in accumulate")
 def test_refuses_weights_beyond_all_numbers(session: Session) -> None:
     selection = session.compile("SELECT i, 1e308::DOUBLE AS w FROM range(9) t(i)")
     with pytest.raises(OrderError, match=r'^weight_by="w": the weights add up to inf; expected a sum above 0$'):
@@ -936,7 +926,6 @@ def test_refuses_late_columns(session: Session) -> None:
         sidecar_of(selection, Keys(bucket_by="wide"))
 
 
-@pytest.mark.xfail(reason="users give batch_budget; no argument is called cost_by")
 def test_refusals_of_costs_name_the_users_argument(session: Session) -> None:
     selection = bucketed(session)
     with pytest.raises(OrderError, match=r"^batch_budget"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import cutlist
 from cutlist.errors import CatalogError, OrderError, SelectionError, listing, suggest
-from cutlist.order import ONLY, Batching, Component, Mixture, Order, Query, Rules, make_order
+from cutlist.order import ONLY, Batching, Component, Mixture, Order, Query, Rules, make_order, stages_of
 from cutlist.selection import Selection
 from cutlist.settings import read_settings
 from cutlist.store import Store
@@ -66,8 +66,7 @@ def components_of(
         OrderError: if a component is not in the mixture, or the query is of no kind that is known.
     """
     own = {name: getattr(batching, name) for name in Batching.__slots__}
-    is_schedule = isinstance(query, list | tuple) and all(isinstance(each, list | tuple) for each in query)
-    if not isinstance(query, Mapping) and not is_schedule:
+    if not isinstance(query, Mapping | list | tuple):
         if given:
             raise OrderError("components= is for mixtures: Loader({name: weight, …}, components={name: Component(…)})")
         if not isinstance(query, str | os.PathLike | Selection):
@@ -76,7 +75,7 @@ def components_of(
                 f"{{query: weight}} or [(from_step, {{query: weight}})]"
             )
         return {ONLY: Component(query, **own)}, None
-    stages = [(0, query)] if isinstance(query, Mapping) else list(query)
+    stages = stages_of(query)
     names = list(dict.fromkeys(name for _, weights in stages for name in weights))
     components = {}
     for name in given or {}:
@@ -91,7 +90,7 @@ def components_of(
             each = replace(each, **sizes)
         by = {key: own[key] for key in ("bucket_by", "weight_by") if getattr(each, key) is None}
         components[name] = replace(each, **by)
-    return components, query
+    return components, stages
 
 
 def asked(components: Mapping[str, Component]) -> dict[str, Any]:

@@ -12,28 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlist.errors import OrderError
-from cutlist.sampler import rank_slice, worker_steps
+from cutlist.sampler import Sampler, worker_steps
 
 
-@given(world_size=st.integers(1, 40), share=st.integers(0, 10))
+@given(world_size=st.integers(1, 40), share=st.integers(1, 10))
 def test_ranks_in_turn_give_the_batch(world_size: int, share: int) -> None:
-    positions = np.random.default_rng(world_size).permutation(world_size * share)
-    parts = [rank_slice(positions, rank=rank, world_size=world_size) for rank in range(world_size)]
+    sampler = Sampler(num_samples=world_size * share, global_batch_size=world_size * share, seed=0)
+    parts = [sampler.part(0, rank=rank, world_size=world_size) for rank in range(world_size)]
     assert {len(part) for part in parts} == {share}
-    assert np.stack(parts, axis=1).reshape(-1).tolist() == positions.tolist()
-    assert all(np.shares_memory(part, positions) for part in parts if part.size)
+    assert np.stack(parts, axis=1).reshape(-1).tolist() == sampler[0].tolist()
 
 
 @given(world_size=st.integers(1, 6), factor=st.integers(1, 6), share=st.integers(1, 5))
 def test_fewer_ranks_take_whole_parts_of_more(world_size: int, factor: int, share: int) -> None:
     """With W ranks, rank r reads what the ranks r, r + W, … of a multiple of W would: lanes rest on this."""
-    positions = np.arange(world_size * factor * share)
+    size = world_size * factor * share
+    sampler = Sampler(num_samples=size, global_batch_size=size, seed=0, shuffle=None)
     for rank in range(world_size):
         many = [
-            rank_slice(positions, rank=each, world_size=world_size * factor)
+            sampler.part(0, rank=each, world_size=world_size * factor)
             for each in range(rank, world_size * factor, world_size)
         ]
-        one = rank_slice(positions, rank=rank, world_size=world_size)
+        one = sampler.part(0, rank=rank, world_size=world_size)
         assert sorted(np.concatenate(many).tolist()) == one.tolist()
 
 
@@ -46,16 +46,16 @@ def test_workers_in_turn_give_step_order(start: int, count: int, num_workers: in
 
 
 def test_refuses_ranks_that_do_not_share_equally() -> None:
+    sampler = Sampler(num_samples=12, global_batch_size=12, seed=0)
     with pytest.raises(
         OrderError, match=r"batch of 12 cannot be shared equally by world_size=5 ranks; .* multiple of 5"
     ):
-        rank_slice(np.arange(12), rank=0, world_size=5)
-    with pytest.raises(OrderError, match="rank=3; expected at least 0 and at most 2"):
-        rank_slice(np.arange(12), rank=3, world_size=3)
-    with pytest.raises(OrderError, match="rank=-1; expected at least 0 and at most 2"):
-        rank_slice(np.arange(12), rank=-1, world_size=3)
+        sampler.part(0, rank=0, world_size=5)
+    for rank in (3, -1):
+        with pytest.raises(OrderError, match=f"rank={rank}; expected at least 0 and at most 2"):
+            sampler.part(0, rank=rank, world_size=3)
     with pytest.raises(OrderError, match="world_size=0; expected at least 1"):
-        rank_slice(np.arange(12), rank=0, world_size=0)
+        sampler.part(0, rank=0, world_size=0)
 
 
 def test_refuses_workers_out_of_range() -> None:

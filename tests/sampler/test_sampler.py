@@ -32,7 +32,6 @@ from cutlist.sampler import (
     Buckets,
     Sampler,
     Shuffle,
-    rank_slice,
 )
 from cutlist.sampler.permutation import MAX_SEED
 
@@ -231,7 +230,7 @@ def test_order_does_not_depend_on_world_size(shuffle: Shuffle, world_size: int) 
         assert {len(part) for part in parts} == {BATCH // world_size}
         assert np.stack(parts, axis=1).reshape(-1).tolist() == positions.tolist()
         for rank, part in enumerate(parts):
-            assert part.tolist() == rank_slice(positions, rank=rank, world_size=world_size).tolist()
+            assert part.tolist() == positions[rank::world_size].tolist()
             assert part.tolist() == positions[rank::world_size].tolist()
 
 

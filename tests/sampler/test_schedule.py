@@ -318,18 +318,15 @@ def test_refuses_weights_that_would_be_lost(stage: int) -> None:
         mixture(*[1.0] * (PERIOD + 1))
 
 
-@pytest.mark.xfail(reason="a ValueError of zip(), when a step is asked", raises=ValueError)
 def test_refuses_stages_of_different_lengths() -> None:
     with pytest.raises(OrderError, match="weights"):
         Schedule(stages=(Stage(from_step=0, weights=(1.0,)), Stage(from_step=5, weights=(1.0, 2.0)))).draws(7)
 
 
-@pytest.mark.xfail(reason="fsum overflows", raises=OverflowError)
 def test_weights_whose_sum_is_too_great() -> None:
     assert rounded([1e308, 1e308]) == (PERIOD // 2, PERIOD // 2)
 
 
-@pytest.mark.xfail(reason="a step before the first gives nonsense: ((1, -1, 0),)")
 def test_refuses_steps_before_the_first() -> None:
     with pytest.raises(OrderError, match="step=-1"):
         mixture(1, 2).draws(-1)

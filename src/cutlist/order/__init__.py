@@ -16,7 +16,7 @@ made again.
 from cutlist.order.batching import Batching, BatchSize, Component, Query, whole
 from cutlist.order.order import Draw, Member, Order, make_order, order_of
 from cutlist.order.plans import BucketPlan, plan_buckets
-from cutlist.order.rules import ONLY, Mix, Mixture, Rules
+from cutlist.order.rules import ONLY, Mix, Mixture, Rules, stages_of
 from cutlist.order.states import STATE_VERSION
 
 __all__ = [
@@ -36,5 +36,6 @@ __all__ = [
     "make_order",
     "order_of",
     "plan_buckets",
+    "stages_of",
     "whole",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cutlist.errors import OrderError, listing, suggest
@@ -63,7 +65,7 @@ class Batching:
             )
         names = sidecar.buckets.names
         if self.batch_budget is not None:
-            return tuple(each * world_size for each in self._from_budget(sidecar, *self.batch_budget))
+            return tuple(each * world_size for each in self._from_budget(sidecar, *self._budget()))
         if self.batch_size is not None:
             return tuple(self._size("batch_size", self.batch_size, name) * world_size for name in names)
         assert self.global_batch_size is not None
@@ -79,6 +81,7 @@ class Batching:
         if isinstance(given, Mapping):
             if self.bucket_by is None:
                 raise OrderError(f"{argument} has a size for each bucket, and there are none; give bucket_by too")
+            given = {str(name): size for name, size in given.items()}
             if bucket not in given:
                 raise OrderError(
                     f'{argument} has no size for the bucket "{bucket}" of {self.bucket_by}{suggest(bucket, given)} '
@@ -86,6 +89,14 @@ class Batching:
                 )
             return whole(f'{argument}["{bucket}"]', given[bucket], at_least=1)
         return whole(argument, given, at_least=1)
+
+    def _budget(self) -> tuple[str, float]:
+        given: Any = self.batch_budget
+        if isinstance(given, tuple | list) and len(given) == 2:
+            column, amount = given
+            if isinstance(column, str) and isinstance(amount, Real) and math.isfinite(amount):
+                return column, float(amount)
+        raise OrderError(f'batch_budget={given!r}: expected a column and a number, e.g. ("tokens", 65536)')
 
     @staticmethod
     def _from_budget(sidecar: Sidecar, column: str, budget: float) -> list[int]:
@@ -104,7 +115,7 @@ class Batching:
         return Keys(
             bucket_by=self.bucket_by,
             weight_by=self.weight_by,
-            cost_by=self.batch_budget[0] if self.batch_budget is not None else None,
+            cost_by=self._budget()[0] if self.batch_budget is not None else None,
             fragments=isinstance(shuffle, Block) and shuffle.rows == "fragment",
         )
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from cutlist.errors import OrderError, StateError
 from cutlist.order.batching import Batching, whole
 from cutlist.order.plans import BucketPlan, plan_buckets, shape_of
-from cutlist.order.rules import Rules, Weights
-from cutlist.order.states import STATE_VERSION, check_settings, differs
+from cutlist.order.states import STATE_VERSION, check_settings, read_state
 from cutlist.sampler import ORDER_VERSION, Block, Sampler, Schedule, Stage
-from cutlist.sampler.permutation import derive, tag
+from cutlist.sampler.permutation import MAX_SEED, check_range, derive, tag
+from cutlist.sampler.ranks import check_ranks
 from cutlist.sidecar import FragmentsOf, Keys, Sidecar, sidecar_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cutlist.order.rules import Rules
     from cutlist.selection import Column, Selection, Source
     from cutlist.store import Store
 
@@ -102,7 +103,7 @@ class Order:
             draws = int(self.components[0].sampler.global_batch_size)  # type: ignore[arg-type]
         names = [each.name for each in components]
         stages = [
-            Stage(from_step=whole("from_step", start), weights=tuple(weights.get(name, 0) for name in names))
+            Stage(from_step=start, weights=tuple(weights.get(name, 0.0) for name in names))
             for start, weights in rules.stages
         ]
         self._schedule = Schedule(stages=tuple(stages), draws_per_step=draws)
@@ -147,8 +148,11 @@ class Order:
             OrderError: if a number is out of its range.
             IndexError: if `step` is `len(self)` or more.
         """
+        epoch, step = whole("epoch", epoch), whole("step", step)
+        rank, world_size = whole("rank", rank), whole("world_size", world_size)
         if not 0 <= step < len(self):
             raise IndexError(f"step={step}; an epoch has {len(self)} steps")
+        check_range("epoch", epoch, 0, MAX_SEED)
         if self._schedule is None:
             return (self._of(0, epoch, step, rank, world_size),)
         draws = self._schedule.draws(epoch * len(self) + step)
@@ -156,6 +160,7 @@ class Order:
             number, k, _ = draws[0]
             of_component = divmod(k, len(self.components[number].sampler))
             return (self._of(number, *of_component, rank, world_size),)
+        check_ranks(sum(stop - first for _, first, stop in draws), rank, world_size)
         parts, before = [], 0
         for number, first, stop in draws:
             sampler = self.components[number].sampler
@@ -193,7 +198,7 @@ class Order:
             "seed": rules.seed,
             "shuffle": asdict(rules.shuffle) if isinstance(rules.shuffle, Block) else rules.shuffle,
             "drop_last": rules.drop_last,
-            "mixture": [[start, _floats(weights)] for start, weights in rules.stages] or None,
+            "mixture": [[start, dict(weights)] for start, weights in rules.stages] or None,
             "mix": rules.mix,
             "num_steps": rules.num_steps,
             "components": {each.name: each.settings() for each in self.components},
@@ -220,10 +225,6 @@ class Order:
         return epoch, step
 
 
-def _floats(weights: Weights) -> dict[str, float]:
-    return {name: float(each) for name, each in weights.items()}
-
-
 def make_order(
     selections: Mapping[str, Selection],
     batching: Mapping[str, Batching],
@@ -245,6 +246,7 @@ def make_order(
         OrderError: if a column, a size or a weight does not fit; names the component.
     """
     components = []
+    world_size = whole("world_size", world_size, at_least=1)
     for number, name in enumerate(rules.names):
         selection, each = selections[name], batching[name]
         try:
@@ -257,7 +259,7 @@ def make_order(
                 "global_batch_size": sizes if keys.bucket_by is not None else sizes[0],
                 "seed": rules.seed if rules.mixture is None else derive(_COMPONENT, rules.seed, number),
                 "shuffle": rules.shuffle,
-                "drop_last": rules.drop_last,
+                "drop_last": rules.drop_last and rules.mix == "steps",
             }
             components.append(_member(name, selection, sidecar, keys, rest))
         except OrderError as error:
@@ -288,28 +290,6 @@ def order_of(state: Mapping[str, Any], find: Callable[[str], Selection], *, stor
     Raises:
         StateError: if it is no state of this version.
     """
-    for name, version in (("version", STATE_VERSION), ("order_version", ORDER_VERSION)):
-        if state.get(name) != version:
-            raise differs(name, state.get(name), version)
-    try:
-        shuffle = Block(**state["shuffle"]) if isinstance(state["shuffle"], Mapping) else state["shuffle"]
-        rules = Rules(
-            seed=state["seed"],
-            shuffle=shuffle,
-            drop_last=state["drop_last"],
-            mixture=None if state["mixture"] is None else [(start, weights) for start, weights in state["mixture"]],
-            mix=state["mix"],
-            num_steps=state["num_steps"],
-        )
-        parts = state["components"]
-        batching = {
-            name: Batching(
-                global_batch_size=each["global_batch_size"], bucket_by=each["bucket_by"], weight_by=each["weight_by"]
-            )
-            for name, each in parts.items()
-        }
-        fingerprints = {name: each["selection"] for name, each in parts.items()}
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise StateError(f"the state has no {error}; expected what Loader.state_dict returned") from error
+    rules, batching, fingerprints = read_state(state)
     selections = {name: find(fingerprint) for name, fingerprint in fingerprints.items()}
     return make_order(selections, batching, rules, store=store)

@@ -38,7 +38,7 @@ def plan_buckets(
     plans = []
     for number, (bucket, size) in enumerate(zip(sidecar.buckets.names, sizes, strict=True)):
         num_samples = sidecar.buckets.num_draws(number)
-        num_batches = num_samples // size if rules.drop_last else -(-num_samples // size)
+        num_batches = num_samples // size if rules.drop_last and rules.mix == "steps" else -(-num_samples // size)
         media = [each for each in selection.columns if each.media]
         shapes = {each.name: shape_of(selection, sidecar, each, number) for each in media}
         plans.append(

@@ -12,7 +12,7 @@
 
 from cutlist.sampler.buckets import Buckets
 from cutlist.sampler.permutation import MAX_SAMPLES, ORDER_VERSION, permute
-from cutlist.sampler.ranks import rank_slice, worker_steps
+from cutlist.sampler.ranks import worker_steps
 from cutlist.sampler.sampler import Sampler
 from cutlist.sampler.schedule import PERIOD, Schedule, Stage
 from cutlist.sampler.shuffles import Block, Shuffle
@@ -28,6 +28,5 @@ __all__ = [
     "Shuffle",
     "Stage",
     "permute",
-    "rank_slice",
     "worker_steps",
 ]

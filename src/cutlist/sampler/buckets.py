@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_ROUNDING = 1e-9
+"""What sums of weights may lack by rounding: a share of 999.9999999999 samples is one of 1000."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Buckets:
@@ -53,7 +56,8 @@ class Buckets:
             return stop - start
         if len(self.names) == 1:
             return self.num_samples
-        return int(self.num_samples * self._weight(start, stop) / float(self.weights_until[-1]))
+        share = self._weight(start, stop) / float(self.weights_until[-1])
+        return int(self.num_samples * share * (1 + _ROUNDING) + _ROUNDING)
 
     def pick(self, bucket: int, draws: NDArray[np.int64], offset: float) -> NDArray[np.int64]:
         """Return the positions that draws of a bucket give.

@@ -2,39 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-
 from cutlist.errors import OrderError
 from cutlist.sampler.permutation import MAX_SAMPLES, check_range
-
-_T = TypeVar("_T", bound=np.generic)
-
-
-def rank_slice(positions: NDArray[_T], *, rank: int, world_size: int) -> NDArray[_T]:
-    """Return one rank's part of a global batch: every `world_size`-th of it, from the rank's own number on.
-
-    So with any number of ranks, taking one sample of each rank in turn gives the global batch.
-
-    Args:
-        positions: A global batch, shape (B,).
-        rank: In [0, world_size).
-        world_size: At least 1; divides B.
-
-    Returns:
-        A view of `positions`, shape (B // world_size,).
-
-    Raises:
-        OrderError: if `rank` is not in [0, world_size), or `world_size` does not divide the batch.
-
-    Examples:
-        >>> rank_slice(np.arange(6), rank=1, world_size=3)
-        array([1, 4])
-    """
-    check_ranks(len(positions), rank, world_size)
-    return positions[rank::world_size]
 
 
 def check_ranks(global_batch_size: int, rank: int, world_size: int) -> None:

@@ -81,6 +81,15 @@ class Sampler:
         buckets = self.buckets if self.buckets is not None else Buckets.whole(self.num_samples)
         sizes = self.global_batch_size
         sizes = (sizes,) * len(buckets.names) if isinstance(sizes, int) else sizes
+        if len(sizes) != len(buckets.names):
+            raise OrderError(
+                f"sampler: {len(sizes)} batch sizes for {len(buckets.names)} buckets; expected one for each"
+            )
+        if buckets.num_samples != self.num_samples:
+            raise OrderError(
+                f"sampler: buckets of {buckets.num_samples} samples for a selection of {self.num_samples}; "
+                f"expected buckets of this selection"
+            )
         for each in sizes:
             check_range("global_batch_size", each, 1, MAX_SAMPLES)
             if isinstance(shuffle, Block) and (each % shuffle.lanes or (shuffle.lanes > 1 and not self.drop_last)):

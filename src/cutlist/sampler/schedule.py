@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlist.errors import OrderError
+from cutlist.errors import OrderError, listing
 
 PERIOD = 4096
 """Steps after which the sequence repeats; a weight is rounded to a multiple of 1/PERIOD."""
@@ -63,6 +63,12 @@ class Schedule:
                 f"a schedule's stages begin at steps {', '.join(map(str, starts)) or 'none'}; "
                 f"expected ascending steps from 0 on, e.g. [(0, {{…}}), (10_000, {{…}})]"
             )
+        lengths = {len(each.weights) for each in self.stages}
+        if len(lengths) > 1:
+            raise OrderError(
+                f"a schedule's stages have {listing(map(str, lengths))} weights; expected one for each component in "
+                f"every stage, 0 where it has none"
+            )
         before: list[tuple[int, ...]] = [(0,) * len(self.stages[0].weights)]
         for stage, following in pairwise(self.stages):
             length = (following.from_step - stage.from_step) * self.draws_per_step
@@ -74,7 +80,12 @@ class Schedule:
         """Return what a step draws: (component, first, stop) for each component it has, in their order.
 
         Components count their own draws from 0, through all stages: this step has those in [first, stop).
+
+        Raises:
+            OrderError: if `step` is negative.
         """
+        if step < 0:
+            raise OrderError(f"schedule: step={step}; expected at least 0")
         first, stop = (self._until(slot) for slot in (step * self.draws_per_step, (step + 1) * self.draws_per_step))
         return tuple((number, a, b) for number, (a, b) in enumerate(zip(first, stop, strict=True)) if a < b)
 
@@ -134,10 +145,11 @@ def rounded(weights: Sequence[float]) -> tuple[int, ...]:
     for each in weights:
         if not math.isfinite(each) or each < 0:
             raise OrderError(f"a mixture has the weight {each!r}; expected a number of at least 0")
-    total = math.fsum(weights)
-    if total <= 0:
+    most = max(weights, default=0)
+    if most <= 0:
         raise OrderError("a mixture has no weight above 0; expected at least one")
-    shares = [each / total * PERIOD for each in weights]
+    total = math.fsum(each / most for each in weights)
+    shares = [each / most / total * PERIOD for each in weights]
     counts = [int(each) for each in shares]
     by_rest = sorted(range(len(shares)), key=lambda each: (counts[each] - shares[each], each))
     for each in by_rest[: PERIOD - sum(counts)]:
@@ -145,6 +157,7 @@ def rounded(weights: Sequence[float]) -> tuple[int, ...]:
     lost = next((weight for weight, count in zip(weights, counts, strict=True) if weight and not count), None)
     if lost is not None:
         raise OrderError(
-            f"a mixture has the weight {lost!r}, {lost / total:.2g} of all; expected 0, or at least one in {PERIOD:,}"
+            f"a mixture has the weight {lost!r}, {lost / most / total:.2g} of all; "
+            f"expected 0, or at least one in {PERIOD:,}"
         )
     return tuple(counts)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -49,9 +50,17 @@ class Block:
             if self.rows != "fragment":
                 raise OrderError(f'Block(rows={self.rows!r}): expected a whole number, or "fragment"')
         else:
-            check_range("Block.rows", self.rows, 1, MAX_SAMPLES)
-        check_range("Block.window", self.window, 1, 2**31)
-        check_range("Block.lanes", self.lanes, 1, 2**31)
+            self._check("rows", MAX_SAMPLES)
+        self._check("window", 2**31)
+        self._check("lanes", 2**31)
+
+    def _check(self, name: str, most: int) -> None:
+        try:
+            number = operator.index(getattr(self, name))
+        except TypeError as error:
+            raise OrderError(f"Block({name}={getattr(self, name)!r}): expected a whole number") from error
+        check_range(f"Block.{name}", number, 1, most)
+        object.__setattr__(self, name, number)
 
 
 Shuffle: TypeAlias = Literal["full", "block"] | Block | None
