@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cutlist.errors import CatalogError
+from cutlist.errors import CatalogError, listing, suggest
 
 if TYPE_CHECKING:
     from cutlist.store import Store, Table
@@ -35,20 +36,21 @@ class Snapshot:
     _others: dict[tuple[str, int | str], Table] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def take(cls, store: Store, versions: Mapping[str, int] | None = None) -> Snapshot:
+    def take(cls, store: Store, versions: Mapping[str, int | str] | None = None) -> Snapshot:
         """Return the tables of a root at their latest versions.
 
         Args:
-            versions: Name of a table → the version to take instead.
+            versions: Name of a table → the version to take instead, a number or a tag.
 
         Raises:
             CatalogError: if the root, or such a table or version, is not there. A table that cannot be opened is left
                 out, with a warning.
         """
         store.check()
-        versions = versions or {}
+        names = store.table_names()
+        versions = dict(_version(names, name, version) for name, version in (versions or {}).items())
         tables: dict[str, Table] = {}
-        for name in store.table_names():
+        for name in names:
             try:
                 table = store.open(name, versions[name]) if name in versions else store.find(name)
             except CatalogError as error:
@@ -82,3 +84,21 @@ class Snapshot:
         if (table.name, version) not in self._others:
             self._others[table.name, version] = self.store.open(table.name, version)
         return self._others[table.name, version]
+
+
+def _version(names: Sequence[str], name: str, version: Any) -> tuple[str, int | str]:
+    """Return the table that a name is of, and its version: a tag, or a number of Python."""
+    table = fold_case({each: each for each in names}, name)
+    if table is None:
+        raise CatalogError(f'versions: no table "{name}"{suggest(name, names)} There are: {listing(names)}.')
+    if isinstance(version, str):
+        return table, version
+    try:
+        number = operator.index(version)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise CatalogError(
+            f"versions: version {version} of table {table}; expected a whole number of at least 1, or a tag"
+        )
+    return table, number

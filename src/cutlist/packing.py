@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cutlist.media.reference import FIELD_NAMES, FIELDS
+from cutlist.media.reference import FIELD_NAMES, FIELDS, MediaRef, to_ref
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,22 @@ def is_media(kind: pa.DataType) -> bool:
 def has_media(kind: pa.DataType) -> bool:
     """Return whether an Arrow type is, or holds at any depth, a media reference."""
     return is_media(kind) or any(has_media(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def with_refs(value: Any, kind: pa.DataType, refs: list[MediaRef]) -> Any:
+    """Return a Python value of an Arrow type, its media as references; these are also added to `refs`."""
+    if value is None or not has_media(kind):
+        return value
+    if is_media(kind):
+        ref = to_ref(value)
+        assert ref is not None
+        refs.append(ref)
+        return ref
+    if pa.types.is_struct(kind):
+        return {each.name: with_refs(value[each.name], each.type, refs) for each in kind}
+    if pa.types.is_map(kind):
+        return [(with_refs(k, kind.key_type, refs), with_refs(v, kind.item_type, refs)) for k, v in value]
+    return [with_refs(each, kind.value_type, refs) for each in value]
 
 
 _LATE = "cutlist row of source "

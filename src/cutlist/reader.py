@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from cutlist.errors import MediaError, SelectionError
 from cutlist.media import decode
 from cutlist.media.reference import MediaRef, to_ref
-from cutlist.packing import has_media, is_media, renumbered
+from cutlist.packing import has_media, is_media, renumbered, with_refs
 from cutlist.settings import num_cores
 
 if TYPE_CHECKING:
@@ -411,7 +411,7 @@ class _Nested:
     """A list, struct or map with media references inside, each replaced when it is decoded."""
 
     def __init__(self, value: Any, kind: pa.DataType, refs: list[MediaRef]):
-        self._value = _converted(value, kind, refs)
+        self._value = with_refs(value, kind, refs)
 
     def map(self, decoded: Callable[[MediaRef], Any]) -> Any:
         """Return the value with each reference replaced."""
@@ -426,22 +426,6 @@ class _Nested:
             return tuple(walk(each) for each in value) if isinstance(value, tuple) else value
 
         return walk(self._value)
-
-
-def _converted(value: Any, kind: pa.DataType, refs: list[MediaRef]) -> Any:
-    """Return a nested value with `media` structs as references, which are also added to `refs`."""
-    if value is None or not has_media(kind):
-        return value
-    if is_media(kind):
-        ref = to_ref(value)
-        assert ref is not None
-        refs.append(ref)
-        return ref
-    if pa.types.is_struct(kind):
-        return {each.name: _converted(value[each.name], each.type, refs) for each in kind}
-    if pa.types.is_map(kind):
-        return [(_converted(k, kind.key_type, refs), _converted(v, kind.item_type, refs)) for k, v in value]
-    return [_converted(each, kind.value_type, refs) for each in value]
 
 
 def _values(column: pa.ChunkedArray, refs: list[MediaRef]) -> list[Any]:

@@ -42,7 +42,7 @@ def connect(
     *,
     views: str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, str] | None = None,
-    versions: Mapping[str, int] | None = None,
+    versions: Mapping[str, int | str] | None = None,
     create: bool = False,
     settings: Settings | None = None,
 ) -> Session:
@@ -52,7 +52,7 @@ def connect(
         root: Folder or URI with the tables; default `CUTLIST_ROOT`, else `.`.
         views: Folder with the views; default `CUTLIST_VIEWS`, else `sql`, which need not be there.
         storage_options: For an object store, as Lance takes them; never shown or saved.
-        versions: Name of a table → its version; default the latest of each.
+        versions: Name of a table → its version, or a tag; default the latest of each.
         create: Whether to make a local root that is not there.
         settings: Settings in place of those of the environment.
 
@@ -83,7 +83,7 @@ class Session:
         views: Mapping[str, View],
         settings: Settings,
         *,
-        versions: Mapping[str, int] | None = None,
+        versions: Mapping[str, int | str] | None = None,
     ):
         self.store = store
         self.settings = settings
@@ -368,7 +368,7 @@ class Session:
         Args:
             state: What `Loader.state_dict` returned. The selections that it names must be saved under the root.
             epoch: Counted from 0; without it, `step` counts from the start of the run.
-            step: Default: the next step of the state.
+            step: Default: the next step of the state; of another epoch the first.
             rank: Only the part of this rank.
             world_size: Number of ranks.
             sheet: A picture file to draw the samples into.
@@ -381,7 +381,7 @@ class Session:
         target = None if sheet is None else picture_file(sheet)
         order = order_of(state, self.saved.find, store=self.store)
         if step is None:
-            epoch, step = order.place(state)
+            epoch, step = order.place(state) if epoch is None else (epoch, 0)
         found = trace(order, self.store, epoch=epoch, step=step, rank=rank, world_size=world_size)
         if target is not None:
             draw_sheet(self._reader([each.selection for each in order.components]), [found.parts], target)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cutlist.errors import OrderError
-from cutlist.media.reference import to_ref
-from cutlist.order import ONLY, Order, whole
-from cutlist.packing import has_media
+from cutlist.order import Order, whole
+from cutlist.packing import has_media, with_refs
 
 if TYPE_CHECKING:
+    from cutlist.media.reference import MediaRef
     from cutlist.reader import Part
     from cutlist.selection import Selection
     from cutlist.store import Store
@@ -57,7 +57,7 @@ class Trace:
     step: int
     num_steps: int
     draws: tuple[TracedDraw, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] = field(compare=False)
 
     @property
     def num_samples(self) -> int:
@@ -88,6 +88,7 @@ def trace(
         OrderError: if there is no such step or rank.
     """
     step = whole("step", step, at_least=0)
+    world_size = whole("world_size", world_size, at_least=1)
     if epoch is None:
         epoch, step = divmod(step, len(order))
     elif step >= len(order):
@@ -111,7 +112,7 @@ def trace(
         rows = _rows(component.selection, store, positions, mine, ranks)
         traced.append(
             TracedDraw(
-                component=None if component.name == ONLY else component.name,
+                component=None if order.rules.mixture is None else component.name,
                 selection=component.selection.fingerprint,
                 epoch=each.epoch,
                 bucket=each.bucket,
@@ -119,7 +120,7 @@ def trace(
             )
         )
         parts.append((each.component, positions))
-    return Trace(epoch=epoch, step=step, num_steps=len(order), draws=tuple(traced), parts=tuple(parts))
+    return Trace(epoch=int(epoch), step=step, num_steps=len(order), draws=tuple(traced), parts=tuple(parts))
 
 
 def _rows(selection: Selection, store: Store, positions: Any, samples: Any, ranks: Any) -> Iterator[TracedRow]:
@@ -133,11 +134,9 @@ def _rows(selection: Selection, store: Store, positions: Any, samples: Any, rank
                 each += [(column.name, column.late, row_id, "")] if row_id is not None else []
         elif has_media(taken.schema.field(index).type):
             for each, value in zip(found, taken.column(index).to_pylist(), strict=True):
-                each += [
-                    (column.name, ref.source, ref.row, ".".join(map(str, ref.ops)))
-                    for ref in map(to_ref, _references(value))
-                    if ref is not None
-                ]
+                refs: list[MediaRef] = []
+                with_refs(value, taken.schema.field(index).type, refs)
+                each += [(column.name, ref.source, ref.row, ".".join(map(str, ref.ops))) for ref in refs]
     late = {column.late for column in selection.columns}
     for number, source in enumerate(selection.sources):
         ids = sorted({row_id for each in found for _, of, row_id, _ in each if of == number})
@@ -160,16 +159,3 @@ def _rows(selection: Selection, store: Store, positions: Any, samples: Any, rank
                 decode=decode or None,
                 size_bytes=sizes.get((number, row_id)),
             )
-
-
-def _references(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the media references in a value, at any depth."""
-    if isinstance(value, Mapping):
-        if "ops" in value and "source" in value and "row" in value:
-            yield value
-        else:
-            for each in value.values():
-                yield from _references(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _references(each)

@@ -246,7 +246,7 @@ def trace(
     state: Annotated[Path, typer.Option(help="JSON file with a loader's state, of any step of the run.")],
     step: Annotated[
         int | None,
-        typer.Option(help="Without --epoch from the start of the run. [default: the next]", min=0),
+        typer.Option(help="Without --epoch from the start of the run. [default: the next, or 0 of --epoch]", min=0),
     ] = None,
     epoch: Annotated[int | None, typer.Option(help="The epoch, from 0.", min=0)] = None,
     rank: Annotated[int | None, typer.Option(help="Only the samples of this rank.", min=0)] = None,
@@ -268,7 +268,7 @@ def trace(
     else:
         runs.show_trace(found)
     if sheet is not None:
-        typer.echo(f"{sheet}: {found.num_samples} samples")
+        typer.echo(f"{sheet}: {found.num_samples} samples", err=as_json)
 
 
 @app.command()

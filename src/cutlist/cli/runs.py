@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def budget(given: str | None) -> tuple[str, float] | None:
         return None
     column, _, amount = given.rpartition("=")
     with contextlib.suppress(ValueError):
-        if column:
+        if column and math.isfinite(float(amount)):
             return column, float(amount)
     raise OrderError(f"--batch-budget {given}: expected COLUMN=NUMBER, e.g. tokens=65536")
 
@@ -56,7 +57,7 @@ def show_plan(plans: Sequence[BucketPlan], world_size: int) -> None:
     shapes = sorted({each.shape.partition(" ")[0] for each in plans if each.shape})
     one = len(shapes) == 1 and not any("," in each.shape for each in plans)
     table = Table(title="An epoch", title_justify="left")
-    table.add_column("bucket", no_wrap=True)
+    table.add_column("bucket", overflow="fold")
     for name in ("samples", "batch", "steps", "left out"):
         table.add_column(name, justify="right", no_wrap=True)
     if shapes:
@@ -71,7 +72,7 @@ def show_plan(plans: Sequence[BucketPlan], world_size: int) -> None:
     samples, dropped = (sum(getattr(each, name) for each in plans) for name in ("num_samples", "num_dropped"))
     share = f" ({dropped / samples:.2%})" if samples else ""
     ranks = f" of {world_size} ranks together" if world_size > 1 else ""
-    left_out = f"{dropped:,}{share} are left out of each epoch, others in each" if dropped else "none is left out"
+    left_out = f"{dropped:,}{share} are left out of each epoch" if dropped else "none is left out"
     console.print(
         f"{samples:,} samples in {sum(each.num_batches for each in plans):,} steps{ranks}; {left_out}", soft_wrap=True
     )
@@ -125,4 +126,4 @@ def show_trace(found: Trace) -> None:
     epochs = ", ".join(
         f"{draw.component or 'selection'} {draw.selection[:12]} in its epoch {draw.epoch}" for draw in found.draws
     )
-    console.print(f"{found.num_samples:,} samples, media of {decimal(total)}; {epochs}")
+    console.print(f"{found.num_samples:,} samples, media of {decimal(total)}; {escaped(epochs)}", soft_wrap=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cutlist.errors import OrderError, StateError
 from cutlist.order.batching import Batching, whole
 from cutlist.order.plans import BucketPlan, plan_buckets, shape_of
@@ -16,7 +18,6 @@ from cutlist.sampler.ranks import check_ranks
 from cutlist.sidecar import FragmentsOf, Keys, Sidecar, sidecar_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from cutlist.order.rules import Rules
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _COMPONENT = tag("component")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Draw:
     """What a step takes from one component: positions of its selection, int64, in order."""
 
@@ -34,6 +35,15 @@ class Draw:
     epoch: int
     bucket: str | None
     positions: NDArray[np.int64]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Draw):
+            return NotImplemented
+        names = ("component", "epoch", "bucket")
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        return same and bool(np.array_equal(self.positions, other.positions))
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
