@@ -65,6 +65,7 @@ class Loader(IterableDataset[Batch]):
         pin_memory: bool = False,
         on_error: Literal["spare", "raise"] = "spare",
         max_failures: float = 0.05,
+        exclude_failures: bool = False,
     ):
         """Compile the queries, or find the selections that were compiled before.
 
@@ -99,6 +100,8 @@ class Loader(IterableDataset[Batch]):
             on_error: What to do where a sample cannot be decoded: `"spare"`: put another of the same bucket in its
                 place, drawn from the seed, the epoch and its place, and record it in the table `_failures`; `"raise"`.
             max_failures: Share of the samples that may fail, beyond the first ten, before the run stops.
+            exclude_failures: Whether samples with media that are in `_failures` already are left out of the queries,
+                as by `Session.compile`.
 
         Raises:
             QueryError: if a query cannot be compiled.
@@ -125,7 +128,14 @@ class Loader(IterableDataset[Batch]):
             )
 
         def opened(hint: Hint | None = None) -> Opened:
-            return open_run(named, rules, place, world_size=self.world_size, hint=hint)
+            return open_run(
+                named,
+                rules,
+                place,
+                world_size=self.world_size,
+                exclude_failures=exclude_failures,
+                hint=hint,
+            )
 
         if alone:
             run = opened()

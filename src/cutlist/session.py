@@ -17,7 +17,7 @@ import numpy as np
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.compiler import quoted
 from cutlist.drawing import draw_sheet, picture_file
-from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, compile_plan
+from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
@@ -149,11 +149,15 @@ class Session:
         """
         return self._engine.sql(query)
 
-    def compile(self, query: str) -> Selection:
+    def compile(self, query: str, *, exclude_failures: bool = False) -> Selection:
         """Return the training set that a query, or a view by its name, stands for.
 
         The selection is saved under the root and found again for the same query, views and table versions, which are
         tagged, so that no clean-up deletes what it needs.
+
+        Args:
+            exclude_failures: Whether samples with a medium that is in `_failures` are left out (of the query's rows:
+                a LIMIT counts them).
 
         Raises:
             QueryError: if it is not one SELECT that DuckDB accepts over the tables and views, or one of which the rows
@@ -165,23 +169,28 @@ class Session:
         """
         statement = self.statement(query)
         plan = self._engine.plan(statement, strict=True)
-        key = hashlib.sha256(f"{FORMAT}\n{DUCKDB_VERSION}\n{self._engine.key(plan)}".encode()).hexdigest()[:24]
+        failed = self.store.failed_media() if exclude_failures else {}
+        parts = [str(FORMAT), DUCKDB_VERSION, self._engine.key(plan), *([digest(failed)] if failed else [])]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
         selection = self.saved.load(key)
         if selection is None:
             with self.saved.alone(key):  # the other ranks of a machine wait, and find what the first one saved
                 selection = self.saved.load(key)
                 if selection is None:
-                    selection = self._save(self._compiled(plan).selection, statement.place, key)
+                    selection = self._save(self._compiled(plan, failed).selection, statement.place, key)
         said: Iterable[str] = selection.warnings
-        if said and selection.sql != statement.text:  # found by another text, with other places
+        if said and selection.sql != statement.text and not failed:  # found by another text, with other places
             said = map(str, self._engine.remarks(plan))
         for each in said:
             warnings.warn(each, QueryWarning, stacklevel=2)
         return selection
 
-    def _compiled(self, plan: Plan) -> Compiled:
+    def _compiled(self, plan: Plan, failed: Failed | None = None) -> Compiled:
         return watched(
-            lambda: compile_plan(self._engine, plan), interrupt=self.interrupt, fraction=self.progress, title="compile"
+            lambda: compile_plan(self._engine, plan, failed),
+            interrupt=self.interrupt,
+            fraction=self.progress,
+            title="compile",
         )
 
     def _save(self, selection: Selection, place: str, key: str) -> Selection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import cutlist
-from cutlist.errors import MediaError, SettingsError
+from cutlist.errors import MediaError, QueryWarning, SettingsError
 from cutlist.store import Store, blob_array, blob_field
 from cutlist_torch import Loader
 from cutlist_torch import loader as loader_module
@@ -191,3 +192,35 @@ def test_an_error_of_a_sample_survives_the_trip_from_a_worker(root: Path) -> Non
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
     assert again.failure.row_id in BROKEN
+
+
+def test_what_failed_can_be_left_out(tmp_path: Path) -> None:
+    write(tmp_path, BROKEN)
+    before = loader(tmp_path, exclude_failures=True)
+    assert before.selection.num_samples == NUM
+    assert len(list(before)) == 19
+    with pytest.warns(QueryWarning, match=r"^query: 4 samples are left out, as their media are in _failures$"):
+        after = loader(tmp_path, exclude_failures=True)
+    assert after.selection.num_samples == NUM - len(BROKEN)
+    assert not set(after.selection.to_arrow()["id"].to_pylist()) & set(BROKEN)
+    assert len(list(after)) == 19
+    assert after.stats.num_failed == 0
+    assert loader(tmp_path).selection.fingerprint == before.selection.fingerprint != after.selection.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("SELECT id, [image, NULL] AS m FROM pictures", NUM - 4),
+        ("SELECT id, {'a': 1, 'm': resize(image, 2, 2)} AS m FROM pictures", NUM - 4),
+        ("SELECT id, CASE WHEN id <> 50 THEN image END AS m FROM pictures", NUM - 3),
+        ("SELECT id FROM pictures", NUM),
+        ("SELECT a.id, a.image AS m, b.image AS n FROM pictures a JOIN pictures b ON b.id = a.id + 1", NUM - 1 - 7),
+    ],
+)
+def test_samples_are_left_out_for_any_medium_in_them(root: Path, query: str, left: int) -> None:
+    list(loader(root))
+    with cutlist.connect(root, views=root) as session, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert session.store.failed_media()["pictures", "image"].tolist() == list(BROKEN)
+        assert session.compile(query, exclude_failures=True).num_samples == left

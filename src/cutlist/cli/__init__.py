@@ -108,13 +108,20 @@ def sql(
 
 
 @app.command("compile")
-def compile_(query: Query, root: Root = None, views: Views = None) -> None:
+def compile_(
+    query: Query,
+    exclude_failures: Annotated[
+        bool, typer.Option("--exclude-failures", help="Leave out samples with media that are in _failures.")
+    ] = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
     """Compile a query into a training set: row ids pinned to table versions, saved under the root.
 
     Example: `cutlist compile hd --root data`
     """
     with cutlist.connect(root, views=views) as session:
-        selection = session.compile(query)
+        selection = session.compile(query, exclude_failures=exclude_failures)
     console = Console()
     console.print(f"{selection.num_samples:,} samples, fingerprint {selection.fingerprint}")
     for each in selection.tables:
