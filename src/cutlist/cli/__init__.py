@@ -74,6 +74,32 @@ def ingest(
 
 
 @app.command()
+def check(
+    table: Annotated[str, typer.Argument(help="The table.")],
+    column: Annotated[str | None, typer.Option(help="A media column. [default: each]")] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Only read headers and first pictures.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Begin at the first row.")] = False,
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Decode every image, video and sound of a table; what cannot be decoded is recorded in _failures.
+
+    Goes on where an earlier check ended. The exit status is 1 if anything failed.
+
+    Example: `cutlist check videos --root data`
+    """
+    with cutlist.connect(root, views=views) as session:
+        reports = session.check(table, column, only_probe=probe, again=again)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in reports], indent=1))
+    else:
+        typer.echo("\n".join(map(str, reports)) or f"{table} has no media column")
+    if any(each.num_failed for each in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="Any DuckDB SQL over the tables and views.")],
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,

@@ -13,6 +13,7 @@ from cutlist.media import decode
 from cutlist.media.reference import MediaRef
 from cutlist.reader.rows import Nested, Row
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
+from cutlist.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from cutlist.reader.fetching import Blobs, Fetcher, Sample
@@ -22,6 +23,10 @@ Processor = Callable[[Row], Row]
 """A function from one row to one row."""
 
 
+SLOW_SECONDS = 60.0
+"""How long one medium may take before a warning names it; native code that hangs cannot be stopped."""
+
+
 class Decoder:
     """Makes rows of samples whose bytes were read."""
 
@@ -29,6 +34,7 @@ class Decoder:
         self._fetcher = fetcher
         self._processors = tuple(processors)
         self._stats = stats
+        self.watchdog = Watchdog(SLOW_SECONDS)
 
     def row(self, sample: Sample, blobs: Blobs) -> Row:
         """Return one row with its media decoded and every processor applied.
@@ -53,20 +59,15 @@ class Decoder:
 
     def _medium(self, ref: MediaRef, column: str, blobs: Blobs) -> Any:
         table, stored = self._fetcher.table(ref.source)
+
+        def name() -> str:
+            return f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column})"
+
         try:
-            data = blobs.get((ref.source, ref.row))
-            if isinstance(data, MediaError):
-                raise data
-            if data is not None:
-                return decode(data, ref.ops)
-            (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
-            if file is None:
-                raise MediaError("the stored medium is NULL")
-            return decode(cast("BinaryIO", _Counted(file, self._stats)), ref.ops)
+            with self.watchdog.over(name):
+                return self._array(ref, blobs)
         except MediaError as error:
-            failed = UndecodableError(
-                f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column}): {error}"
-            )
+            failed = UndecodableError(f"{name()}: {error}")
             failed.failure = Failure(
                 table=table.name,
                 version=table.version,
@@ -76,6 +77,18 @@ class Decoder:
                 message=str(error),
             )
             raise failed from error
+
+    def _array(self, ref: MediaRef, blobs: Blobs) -> Any:
+        table, stored = self._fetcher.table(ref.source)
+        data = blobs.get((ref.source, ref.row))
+        if isinstance(data, MediaError):
+            raise data
+        if data is not None:
+            return decode(data, ref.ops)
+        (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
+        if file is None:
+            raise MediaError("the stored medium is NULL")
+        return decode(cast("BinaryIO", _Counted(file, self._stats)), ref.ops)
 
 
 class _Counted:

@@ -124,7 +124,8 @@ class Reader:
                     if ended:
                         return
                     continue
-                rows = [row for future in decoding.popleft() if (row := future.result()) is not None]
+                results = map(self._decoder.watchdog.result, decoding.popleft())
+                rows = [row for row in results if row is not None]
                 self._step_bytes = max(self._step_bytes, sum(map(_num_bytes, rows)))
                 self.stats.add(wait_seconds=time.perf_counter() - began, num_samples=len(rows))
                 self._check_failures()
