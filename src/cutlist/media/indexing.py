@@ -10,7 +10,6 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -142,8 +141,10 @@ def _rows(frames: Frames) -> Iterator[tuple[bytes, _Row]]:
             continue
         if pts is None or packet.pos is None:
             raise _UnplannedError("a packet has no time, or no place in the file")
-        if packet.size == 0 or packet.is_corrupt or any(True for _ in packet.iter_sidedata()):
-            raise _UnplannedError("a packet is empty, damaged, encrypted, or changes what the decoder knows")
+        if packet.size == 0 or packet.is_corrupt:
+            raise _UnplannedError("a packet is empty or damaged")
+        if extra := [each.data_type for each in packet.iter_sidedata()]:
+            raise _UnplannedError(f"a packet comes with {', '.join(extra)}, which only the container gives the decoder")
         data = bytes(packet)
         own_sets = parameter_sets(name, extradata, data)
         sets |= own_sets
@@ -192,9 +193,16 @@ def _compared(source: Source, index: PacketIndex, first: VideoFrame) -> PacketIn
 def _verify(source: Source, index: PacketIndex, frames: Frames) -> None:
     """Compare every frame, decoded from the start that a plan would choose, with the container's."""
     packets = index.displayed()
-    groups = groupby(zip(begins_of(index, packets).tolist(), packets.tolist(), strict=True), key=lambda pair: pair[0])
-    runs = [Run(begin, max(packet for _, packet in group) + 1) for begin, group in groups]
-    decoded = ((index.seconds(int(index.pts[n])), frame) for run in runs for n, frame in _decode(source, index, run))
+    begins = dict(zip(packets.tolist(), begins_of(index, packets).tolist(), strict=True))
+    stops: dict[int, int] = {}
+    for packet, begin in begins.items():
+        stops[begin] = max(packet + 1, stops.get(begin, 0))
+    decoded = (
+        (index.seconds(int(index.pts[packet])), frame)
+        for begin, stop in stops.items()
+        for packet, frame in _decode(source, index, Run(begin, stop))
+        if begins[packet] == begin
+    )
     end = Fraction(0)
     try:
         for shown in frames.shown():

@@ -96,6 +96,8 @@ class PacketIndex:
             if len({len(column) for column in columns}) > 1
             else "a time out of range"
             if self.time_base <= 0 or max(map(abs, times)) > _MAX_TIME
+            else "no packet is shown"
+            if not np.any(self.is_shown)
             else "a packet outside of any file"
             if np.any(self.sizes < 0) or np.any(self.offsets < 0) or np.any(self.offsets > _MAX_TIME)
             else None

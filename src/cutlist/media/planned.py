@@ -173,7 +173,10 @@ def _frames(index: PacketIndex, run: Run, payload: Callable[[int], bytes | memor
     try:
         decoder = open_decoder(index)
         for number in range(run.start, run.stop):
-            packet = av.Packet(payload(number))  # type: ignore[arg-type]  # any buffer will do
+            data = payload(number)
+            # Not av.Packet(data): decoders read up to 64 bytes past the end, and only these are zeros behind its own.
+            packet = av.Packet(len(data))
+            packet.update(cast("bytes", data))
             packet.pts, packet.time_base = int(index.pts[number]), index.time_base
             yield from decoder.decode(packet)
         yield from decoder.decode(None)
@@ -212,8 +215,13 @@ def _picked(index: PacketIndex, wanted: Wanted) -> list[int]:
         if low >= high:
             follows = f"the next starts at {float(index.seconds(int(ticks[high]))):g} s" if high < len(ticks) else ""
             raise no_frames(wanted.clip, follows or f"the video lasts {float(index.end):g} s")
-    picks = pick([index.seconds(each) for each in ticks[low:high].tolist()], index.end, wanted.temporal)
-    return [int(displayed[low + each]) for each in picks]
+    chosen = displayed[low:high]
+    later = wanted.temporal[1:] if wanted.clip else wanted.temporal
+    if all(op.name == "frames" for op in later):  # these go by number; exact times of an hour's frames would take 0.1 s
+        picks = pick([index.end] * len(chosen), index.end, later)
+    else:
+        picks = pick([index.seconds(each) for each in ticks[low:high].tolist()], index.end, wanted.temporal)
+    return [int(packet) for packet in chosen[picks]]
 
 
 def _ticks(index: PacketIndex, seconds: Fraction) -> int:
