@@ -39,6 +39,9 @@ _SEEKS = 8
 """How many keyframes to try, each before the last, until one is safe; then decoding starts at the file's start."""
 
 
+_MAX_TICKS = 2**62
+
+
 class Orientation(NamedTuple):
     """How a decoded frame becomes the displayed one: rows and columns swapped first, then flipped."""
 
@@ -147,7 +150,7 @@ class Frames:
         Returns:
             Whether there is one. If not, the container is somewhere else and must be opened anew.
         """
-        wanted = self.origin + math.floor(start / self.time_base)
+        wanted = min(self.origin + math.floor(start / self.time_base), _MAX_TICKS)
         at = wanted
         for _ in range(_SEEKS):
             self._container.seek(at, stream=self.stream)

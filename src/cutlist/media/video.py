@@ -7,9 +7,11 @@ is decoded once more with the times that it really gave.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import av
 from numpy.typing import NDArray
 
 from cutlist.errors import MediaError
@@ -48,8 +50,11 @@ def decode_video(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
 def _decode(source: Source, wanted: Wanted, promise: Promise | None) -> NDArray[np.uint8] | Promise:
     """Return the frames, or the times that the decoder really gave if by these others are wanted."""
     with open_video(source) as frames:
-        if wanted.start <= 0 or not frames.can_seek or frames.seek(wanted.start):
+        if wanted.start <= 0 or not frames.can_seek:
             return _convert(frames, wanted, promise)
+        with suppress(av.FFmpegError):  # it may need parameter sets that are in packets before it
+            if frames.seek(wanted.start):
+                return _convert(frames, wanted, promise)
     with open_video(source) as frames:
         return _convert(frames, wanted, promise)
 
