@@ -97,7 +97,8 @@ def agrees(data: bytes, film: Film, index: PacketIndex, ops: Sequence[Op]) -> bo
     """Return whether the planned path gives the frames of the film, or the error of the container path."""
     planned = outcome(lambda: by_plan(data, index, ops))
     if not isinstance(planned, np.ndarray):
-        return planned is not None and planned == outcome(lambda: decode(data, ops))
+        expected = outcome(lambda: decode(data, ops))
+        return isinstance(expected, str) and planned == expected
     if any(op.name not in TEMPORAL for op in ops):
         return np.array_equal(planned, cast("NDArray[np.uint8]", decode(data, ops)))
     return [checksum(frame) for frame in planned] == [film.checksums[i] for i in pick(film.times, film.end, ops)]

@@ -53,6 +53,7 @@ class _Row(NamedTuple):
     duration: int
     position: int
     size: int
+    check: int
     is_start: bool
     is_shown: bool
     is_discarded: bool
@@ -120,6 +121,7 @@ def _index(source: Source, frames: Frames) -> PacketIndex:
             pts=columns["pts"],
             offsets=columns["position"] + shifts[0],
             sizes=columns["size"],
+            checks=columns["check"].astype(np.uint8),
             is_start=columns["is_start"],
             is_shown=columns["is_shown"],
         )
@@ -151,7 +153,8 @@ def _rows(frames: Frames) -> Iterator[tuple[bytes, _Row]]:
         shown = not packet.is_discard and is_shown(name, data) and pts >= frames.origin
         may_start = shown and packet.is_keyframe and sets == own_sets and not is_444
         start = may_start and starts_clean(name, extradata, data)
-        yield data, _Row(pts, packet.duration or 0, packet.pos, len(data), start, shown, packet.is_discard)
+        check = zlib.crc32(data) & 255
+        yield data, _Row(pts, packet.duration or 0, packet.pos, len(data), check, start, shown, packet.is_discard)
 
 
 def _shifts(source: Source, position: int, packet: bytes, shifts: Sequence[int]) -> list[int]:
