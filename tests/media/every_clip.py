@@ -4,7 +4,7 @@
 
 The whole file is decoded once, by the container path, to times and checksums of its frames; clips, frames and frame
 rates are then picked from these and compared with what planned decoding gives. One request in eight has operations on
-the picture, too, and is compared with `decode`.
+the picture, too, and is compared with `decode`. Some damaged VP8 gives other pixels each time that FFmpeg decodes it.
 """
 
 from __future__ import annotations
@@ -168,8 +168,10 @@ def compare(
         if planned is None:
             counts["of these back to the container, as the packets broke the promise"] += 1
         elif not agrees(data, film, index, ops):
-            counts["of these WRONG"] += 1
-            say(f"WRONG {name} {' '.join(map(str, ops))}")
+            same = all(watch(data) == film for _ in range(3))
+            counts["of these WRONG" if same else "of these in files that FFmpeg decodes differently each time"] += 1
+            if same:
+                say(f"WRONG {name} {' '.join(map(str, ops))}")
 
 
 if __name__ == "__main__":

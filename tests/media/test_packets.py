@@ -245,6 +245,23 @@ def test_an_index_comes_back_from_its_bytes(packets: Any) -> None:
         assert type(getattr(found, name)) is type(getattr(index, name))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"pts": np.zeros(9, np.int64)}, "columns of different lengths"),
+        ({"time_base": Fraction(0)}, "a time out of range"),
+        ({"origin": 2**62}, "a time out of range"),
+        ({"reorder_depth": 17}, "a reorder depth of 17"),
+        ({"is_shown": np.zeros(32, np.bool_)}, "no packet is shown"),
+        ({"offsets": np.full(32, -1)}, "a packet outside of any file"),
+        ({"sizes": np.full(32, 2**62)}, "a packet outside of any file"),
+    ],
+)
+def test_an_index_that_no_file_has_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(MediaError, match=f"packet index: {message}"):
+        replace(made("mp4")[1], **wrong)
+
+
 def test_an_index_is_small() -> None:
     _, index = made("mp4")
     assert len(index.to_bytes()) < 8 * len(index)
@@ -253,7 +270,8 @@ def test_an_index_is_small() -> None:
 @given(data=st.data())
 def test_damaged_bytes_are_a_media_error(data: st.DataObject) -> None:
     """With and without a checksum that fits: what is inside is checked, too."""
-    good = made("sound")[1].to_bytes()
+    film, index = made("sound")
+    good = index.to_bytes()
     payload = bytearray(zlib.decompress(good[8:], wbits=-15))
     for _ in range(data.draw(st.integers(1, 4))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
@@ -268,8 +286,7 @@ def test_damaged_bytes_are_a_media_error(data: st.DataObject) -> None:
         PacketIndex.from_bytes(good[: data.draw(st.integers(0, len(good) - 1))])
     try:
         index = PacketIndex.from_bytes(fits)
-        plan = plan_video(index, [Op("clip", (0.5, 1.5))])
-        decode_planned(index, plan, [bytes(min(each.size, 1000)) for each in plan.ranges])
+        by_plan(film, index, [Op("clip", (0.5, 1.5))])
     except MediaError:
         return
 

@@ -97,6 +97,8 @@ def _index(source: Source, frames: Frames) -> PacketIndex:
             raise _UnplannedError(f"the bytes of packet {len(rows) - 1} are not in the file as they are decoded")
     shown = [row for row in rows if row.is_shown]
     times = [row.pts for row in shown]
+    if not shown:
+        raise _UnplannedError("no packet is shown")
     if len({*times, *(row.pts for row in rows if row.is_discarded)}) < len(times) + sum(r.is_discarded for r in rows):
         raise _UnplannedError("two frames have one time")
     if codec.codec.canonical_name == "h264" and _depth(times) > frames.reorder_depth:
@@ -213,10 +215,10 @@ def _verify(source: Source, index: PacketIndex, frames: Frames) -> None:
             end = max(end, shown.end)
             if frame is None or start != shown.start or _checksum(frame) != _checksum(shown.frame):
                 raise _UnplannedError(f"without the container the frame at {float(shown.start):g} s is another")
+        if next(decoded, None) is not None or end != index.end:
+            raise _UnplannedError("without the container the video ends at another time")
     except PromiseError as error:
         raise _UnplannedError(f"without the container {error}") from error
-    if next(decoded, None) is not None or end != index.end:
-        raise _UnplannedError("without the container the video ends at another time")
 
 
 def _decode(source: Source, index: PacketIndex, run: Run) -> Iterator[tuple[int, VideoFrame]]:

@@ -30,7 +30,11 @@ _PREFIX = struct.Struct("<3sBI")
 _HEAD = struct.Struct("<I II 4H Bb 4s II q qQ BI")
 """Packets; width, height; colour; reorder depth, turn; tag; time base; origin; end; bytes of decoder and extradata."""
 
-_MAX_TIME = 2**62
+_LIMIT = 2**61
+"""Of times, offsets and sizes, so that sums of two of them fit in 64 bits."""
+
+_MAX_REORDER_DEPTH = 16
+"""Of all codecs; FFmpeg's H.264 decoder ends the process where more than these are to be held back."""
 
 
 class Colour(NamedTuple):
@@ -97,11 +101,13 @@ class PacketIndex:
             "columns of different lengths"
             if len({len(column) for column in columns}) > 1
             else "a time out of range"
-            if self.time_base <= 0 or max(map(abs, times)) > _MAX_TIME
+            if self.time_base <= 0 or max(map(abs, times)) > _LIMIT
+            else f"a reorder depth of {self.reorder_depth}"
+            if not 0 <= self.reorder_depth <= _MAX_REORDER_DEPTH
             else "no packet is shown"
             if not np.any(self.is_shown)
             else "a packet outside of any file"
-            if np.any(self.sizes < 0) or np.any(self.offsets < 0) or np.any(self.offsets > _MAX_TIME)
+            if any(np.any(each < 0) or np.any(each > _LIMIT) for each in (self.sizes, self.offsets))
             else None
         )
         if wrong:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cutlist.errors import MediaError
 from cutlist.media.canvas import Canvas
-from cutlist.media.source import check_pixels
+from cutlist.media.source import check_pixels, media_errors
 from cutlist.media.timeline import no_frames, pick, places_of, wanted_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,28 @@ def decode_planned(index: PacketIndex, plan: VideoPlan, pieces: Sequence[bytes])
     Raises:
         PromiseError: if the packets give other frames than the index says, or none; the container may do better.
         MediaError: if a piece has not the length of its range, or the operations do not fit the picture.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cutlist.media import Op, decode, decode_planned, index_packets, plan_video
+        >>> from cutlist.media.synthetic import plan_clips, render_clip
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "clip.mp4"
+        ...     render_clip(plan_clips(3, seed=0)[2], path)
+        ...     data = path.read_bytes()
+        >>> index = index_packets(data)
+        >>> ops = [Op("clip", (0.5, 1.0)), Op("resize", (64, 36))]
+        >>> plan = plan_video(index, ops)
+        >>> pieces = [data[offset : offset + size] for offset, size in plan.ranges]
+        >>> bool((decode_planned(index, plan, pieces) == decode(data, ops)).all())
+        True
     """
+    with media_errors("cannot decode"):
+        return _decode_planned(index, plan, pieces)
+
+
+def _decode_planned(index: PacketIndex, plan: VideoPlan, pieces: Sequence[bytes]) -> NDArray[np.uint8]:
     for piece, (offset, size) in zip(pieces, plan.ranges, strict=True):
         if len(piece) != size:
             raise MediaError(f"bytes [{offset}, {offset + size}) of the file: {len(piece)} came; is it cut short?")
@@ -183,7 +204,7 @@ def _frames(index: PacketIndex, run: Run, payload: Callable[[int], bytes | memor
             packet.pts, packet.time_base = int(index.pts[number]), index.time_base
             yield from decoder.decode(packet)
         yield from decoder.decode(None)
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, ValueError, OverflowError) as error:
         raise PromiseError(f"the packets cannot be decoded: {error}") from error
 
 
