@@ -13,7 +13,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from cutlist.errors import OrderError, SettingsError, StateError
 from cutlist.order import Batching, BatchSize, BucketPlan, Component, Draw, Mix, Mixture, Query, Rules, whole
-from cutlist.reader import Part, Processor, Reader, ReaderStats, Row
+from cutlist.reader import EpochPart, Processor, Reader, ReaderStats, Row
 from cutlist.sampler import Shuffle, worker_steps
 from cutlist.settings import num_cores, read_settings
 from cutlist_torch.batch import Batch, collate, plan_columns
@@ -219,6 +219,7 @@ class Loader(IterableDataset[Batch]):
             processors=self._processors,
             num_threads=num_threads,
             prefetch_bytes=self._prefetch_bytes // share,
+            seed=self.order.rules.seed,
         )
         self.stats = reader.stats
         drawn: deque[tuple[Draw, ...]] = deque()
@@ -238,12 +239,12 @@ class Loader(IterableDataset[Batch]):
                     self._step += steps.step
                 yield batch
 
-    def _parts(self, epoch: int, steps: range, drawn: deque[tuple[Draw, ...]]) -> Iterator[list[Part]]:
+    def _parts(self, epoch: int, steps: range, drawn: deque[tuple[Draw, ...]]) -> Iterator[list[EpochPart]]:
         """Yield what the reader is to read for each step, and append to `drawn` what the order says of it."""
         for step in steps:
             draws = self.order.at(epoch, step, rank=self.rank, world_size=self.world_size)
             drawn.append(draws)
-            yield [(each.component, each.positions) for each in draws]
+            yield [(each.component, each.positions, each.epoch) for each in draws]
 
     def _batch(self, epoch: int, step: int, rows: list[Row], draws: tuple[Draw, ...]) -> Batch:
         first = draws[0]

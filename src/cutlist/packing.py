@@ -200,12 +200,12 @@ def is_sorted(table: pa.Table) -> bool:
 
 
 def unpack(packed: pa.StructArray, constants: Mapping[str, Any]) -> pa.StructArray:
-    """Return whole media references from the stored fields and the constant ones."""
+    """Return whole media references from the stored fields and the constant ones; a field that is neither is NULL."""
     stored = {packed.type.field(i).name: packed.field(i) for i in range(packed.type.num_fields)}
     arrays = [
         stored[each.name]
         if each.name in stored
-        else pa.repeat(pa.scalar(constants[each.name], type=each.type), len(packed))
+        else pa.repeat(pa.scalar(constants.get(each.name), type=each.type), len(packed))
         for each in MEDIA_TYPE
     ]
     return pa.StructArray.from_arrays(arrays, fields=list(MEDIA_TYPE), mask=packed.is_null())

@@ -18,14 +18,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from cutlist.errors import MediaError, SelectionError
-from cutlist.media import decode
+from cutlist.media import decode, resolve
 from cutlist.media.reference import MediaRef, to_ref
 from cutlist.packing import has_media, is_media, renumbered
 from cutlist.settings import num_cores
@@ -41,11 +41,17 @@ of numbers is an array, NULL is None; all else is the Python value."""
 Part = tuple[int, NDArray[np.int64]]
 """Samples of a step that are of one selection: its number among the reader's, and positions in it, shape (n,)."""
 
+EpochPart = tuple[int, NDArray[np.int64], int]
+"""A part with the epoch, 0 for one without, that what is random in decoding depends on."""
+
 Processor = Callable[[Row], Row]
 """A function from one row to one row."""
 
 WHOLE_BYTES = 2**20
 """A video up to this size is read whole, with its neighbours; of a longer one only what a clip needs is read."""
+
+CLIPS = ("clip", "random_clip")
+"""Operations for which a part of the bytes is enough."""
 
 WINDOW_ROWS = 512
 """Rows whose bytes are asked for in one call, about."""
@@ -106,6 +112,7 @@ class Reader:
         processors: Sequence[Processor] = (),
         num_threads: int | None = None,
         prefetch_bytes: int = 512 * 2**20,
+        seed: int = 0,
     ):
         """Prepare to read; nothing is opened until then.
 
@@ -116,6 +123,7 @@ class Reader:
             num_threads: Threads that decode; default one for each core.
             prefetch_bytes: Bound on the encoded bytes that are held, and on the bytes of steps decoded ahead; one step
                 alone may need more.
+            seed: Of what is random in decoding: `random_crop` and its like (`cutlist.media.resolve`).
         """
         self.selections = tuple(selections)
         self.stats = ReaderStats()
@@ -123,6 +131,7 @@ class Reader:
         self._store = store
         self._processors = tuple(processors)
         self._prefetch_bytes = prefetch_bytes
+        self._seed = seed
         # Four windows live at a time: being read, waiting, being decoded, and decoded but not yet asked for.
         self._window_bytes = max(prefetch_bytes // 4, 1)
         self._step_bytes = 0  # of the largest step so far, decoded
@@ -142,7 +151,7 @@ class Reader:
             self._tables[pinned] = self._store.pinned(pinned.name, pinned.version, pinned.identity)
         return self._tables[pinned], column
 
-    def read(self, steps: Iterable[Sequence[Part]]) -> Generator[list[Row], None, None]:
+    def read(self, steps: Iterable[Sequence[Part | EpochPart]]) -> Generator[list[Row], None, None]:
         """Yield the decoded rows of each step, in order: part after part, each in the order of its positions.
 
         Threads are started by the first `next` and gone when the generator ends, fails or is closed.
@@ -206,7 +215,7 @@ class Reader:
 
     # -- plan and read: one thread --------------------------------------------------------------------------------
 
-    def _fetch(self, steps: Iterator[Sequence[Part]], out: queue.Queue[Any], stop: threading.Event) -> None:
+    def _fetch(self, steps: Iterator[Sequence[Part | EpochPart]], out: queue.Queue[Any], stop: threading.Event) -> None:
         """Read windows of steps until there are no more, or until told to stop."""
 
         def put(item: Any) -> bool:
@@ -226,7 +235,7 @@ class Reader:
         except BaseException as error:  # handed to the consumer, whatever it is
             put(error)
 
-    def _windows(self, steps: Iterator[Sequence[Part]]) -> Iterator[list[_Fetched]]:
+    def _windows(self, steps: Iterator[Sequence[Part | EpochPart]]) -> Iterator[list[_Fetched]]:
         """Yield steps with their bytes, several steps to a read: one step first, then more and more."""
         window: list[_Planned] = []
         sizes: dict[tuple[int, int], int] = {}
@@ -258,14 +267,16 @@ class Reader:
         if failure is not None:
             raise failure
 
-    def _plan(self, step: Sequence[Part]) -> _Planned:
+    def _plan(self, step: Sequence[Part | EpochPart]) -> _Planned:
         """Return the samples of a step, their media as references."""
         planned = _Planned()
-        for number, positions in step:
+        for number, positions, *rest in step:
+            epoch = rest[0] if rest else 0
             if len(positions) == 0:
                 continue
             table = self._take(number, positions)
-            columns = [_values(renumbered(each, self._numbers[number]), planned.refs) for each in table.columns]
+            refs = [_Refs(planned.refs, self._seed, epoch, position) for position in positions.tolist()]
+            columns = [_values(renumbered(each, self._numbers[number]), refs) for each in table.columns]
             for position, row in zip(positions.tolist(), zip(*columns, strict=True), strict=True):
                 planned.samples.append((dict(zip(table.column_names, row, strict=True)), number, position))
         return planned
@@ -296,7 +307,7 @@ class Reader:
         clipped: dict[tuple[int, int], bool] = {}
         for ref in planned.refs:
             key = (ref.source, ref.row)
-            clipped[key] = clipped.get(key, True) and any(op.name == "clip" for op in ref.ops)
+            clipped[key] = clipped.get(key, True) and any(op.name in CLIPS for op in ref.ops)
         sizes: dict[tuple[int, int], int] = {}
         for source in sorted({source for source, _ in clipped}):
             rows = sorted(row for each, row in clipped if each == source and (each, row) not in known)
@@ -407,10 +418,27 @@ def _processed(processor: Processor, row: Row, selection: Selection, position: i
     return result
 
 
+class _Refs(NamedTuple):
+    """Where the references of one row are collected, with what is random in them drawn."""
+
+    found: list[MediaRef]
+    seed: int
+    epoch: int
+    position: int
+
+    def add(self, value: Mapping[str, Any]) -> MediaRef:
+        """Return the reference that a `media` STRUCT holds."""
+        ref = to_ref(value)
+        assert ref is not None
+        ref = ref._replace(ops=resolve(ref.ops, seed=self.seed, epoch=self.epoch, sample=self.position))
+        self.found.append(ref)
+        return ref
+
+
 class _Nested:
     """A list, struct or map with media references inside, each replaced when it is decoded."""
 
-    def __init__(self, value: Any, kind: pa.DataType, refs: list[MediaRef]):
+    def __init__(self, value: Any, kind: pa.DataType, refs: _Refs):
         self._value = _converted(value, kind, refs)
 
     def map(self, decoded: Callable[[MediaRef], Any]) -> Any:
@@ -428,15 +456,12 @@ class _Nested:
         return walk(self._value)
 
 
-def _converted(value: Any, kind: pa.DataType, refs: list[MediaRef]) -> Any:
+def _converted(value: Any, kind: pa.DataType, refs: _Refs) -> Any:
     """Return a nested value with `media` structs as references, which are also added to `refs`."""
     if value is None or not has_media(kind):
         return value
     if is_media(kind):
-        ref = to_ref(value)
-        assert ref is not None
-        refs.append(ref)
-        return ref
+        return refs.add(value)
     if pa.types.is_struct(kind):
         return {each.name: _converted(value[each.name], each.type, refs) for each in kind}
     if pa.types.is_map(kind):
@@ -444,15 +469,14 @@ def _converted(value: Any, kind: pa.DataType, refs: list[MediaRef]) -> Any:
     return [_converted(each, kind.value_type, refs) for each in value]
 
 
-def _values(column: pa.ChunkedArray, refs: list[MediaRef]) -> list[Any]:
-    """Return a column's values, one for each row, and add the references among them to `refs`."""
+def _values(column: pa.ChunkedArray, refs: Sequence[_Refs]) -> list[Any]:
+    """Return a column's values, one for each row, and add the references among them to the `refs` of the row."""
     kind = column.type
     if is_media(kind):
-        found = [to_ref(value) for value in column.to_pylist()]
-        refs.extend(ref for ref in found if ref is not None)
-        return list(found)
+        return [None if value is None else of.add(value) for value, of in zip(column.to_pylist(), refs, strict=True)]
     if has_media(kind):
-        return [None if value is None else _Nested(value, kind, refs) for value in column.to_pylist()]
+        rows = zip(column.to_pylist(), refs, strict=True)
+        return [None if value is None else _Nested(value, kind, of) for value, of in rows]
     array = fixed_array(column)
     return list(array) if array is not None else column.to_pylist()
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cutlist.errors import OrderError
+from cutlist.media import resolve
 from cutlist.media.reference import to_ref
 from cutlist.order import ONLY, Order, whole
 from cutlist.packing import has_media
 
 if TYPE_CHECKING:
+    from cutlist.media import Op
     from cutlist.reader import Part
     from cutlist.selection import Selection
     from cutlist.store import Store
@@ -108,7 +111,8 @@ def trace(
         before += len(each.positions)
         mine = samples if rank is None else samples[ranks[samples] == rank]
         positions = each.positions[mine - samples[0]] if len(samples) else each.positions
-        rows = _rows(component.selection, store, positions, mine, ranks)
+        draw = partial(resolve, seed=order.rules.seed, epoch=each.epoch)
+        rows = _rows(component.selection, store, positions, mine, ranks, draw)
         traced.append(
             TracedDraw(
                 component=None if component.name == ONLY else component.name,
@@ -122,7 +126,14 @@ def trace(
     return Trace(epoch=epoch, step=step, num_steps=len(order), draws=tuple(traced), parts=tuple(parts))
 
 
-def _rows(selection: Selection, store: Store, positions: Any, samples: Any, ranks: Any) -> Iterator[TracedRow]:
+def _rows(
+    selection: Selection,
+    store: Store,
+    positions: Any,
+    samples: Any,
+    ranks: Any,
+    draw: Callable[..., tuple[Op, ...]],
+) -> Iterator[TracedRow]:
     taken = selection.take(positions)
     pinned = {(each.name, each.version): each for each in selection.tables}
     sizes: dict[tuple[int, int], int] = {}
@@ -132,9 +143,10 @@ def _rows(selection: Selection, store: Store, positions: Any, samples: Any, rank
             for each, row_id in zip(found, taken.column(index).to_pylist(), strict=True):
                 each += [(column.name, column.late, row_id, "")] if row_id is not None else []
         elif has_media(taken.schema.field(index).type):
-            for each, value in zip(found, taken.column(index).to_pylist(), strict=True):
+            values = taken.column(index).to_pylist()
+            for each, value, position in zip(found, values, positions.tolist(), strict=True):
                 each += [
-                    (column.name, ref.source, ref.row, ".".join(map(str, ref.ops)))
+                    (column.name, ref.source, ref.row, ".".join(map(str, draw(ref.ops, sample=position))))
                     for ref in map(to_ref, _references(value))
                     if ref is not None
                 ]

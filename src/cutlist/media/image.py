@@ -111,11 +111,12 @@ def decode_image(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
     """
     for op in ops:
         if op.name not in SPATIAL:
-            raise MediaError(f"{op}: this is an image, and {op.name} works on video; images take {', '.join(SPATIAL)}")
+            what = "video and sound" if op.name == "audio" else "video"
+            raise MediaError(f"{op}: this is an image, and {op.name} works on {what}; images take {', '.join(SPATIAL)}")
     with open_image(source) as image:
         orientation = exif_orientation(image)
         todo = steps(*upright_size(image), ops)
-        if todo and todo[0].corner is None:
+        if todo and todo[0].scales:
             width, height = todo[0].size
             image.draft("RGB", (height, width) if orientation > 4 else (width, height))
         image.load()

@@ -20,7 +20,7 @@ from cutlist.errors import MediaError
 from cutlist.media.frames import Frames, Promise, open_video, orientation
 from cutlist.media.geometry import apply, steps
 from cutlist.media.source import Source, check_output, check_pixels
-from cutlist.media.timeline import TEMPORAL, interval, no_frames, pick
+from cutlist.media.timeline import TEMPORAL, interval, no_frames, pick, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,9 @@ def decode_video(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
     Raises:
         MediaError: if the bytes cannot be decoded, or the operations do not fit them.
     """
+    if any(op.name == "random_clip" for op in ops):
+        with open_video(source) as frames:
+            ops = settle(ops, frames.scan().end)
     temporal = tuple(op for op in ops if op.name in TEMPORAL)
     spatial = tuple(op for op in ops if op.name not in TEMPORAL)
     clip = temporal[0] if temporal and temporal[0].name == "clip" else None
@@ -134,7 +137,7 @@ class _Canvas:
         check_pixels(frame.width, frame.height)
         turn = orientation(frame)
         todo = steps(*turn.size(frame.width, frame.height), self._spatial)
-        if todo and todo[0].corner is None:
+        if todo and todo[0].scales:
             width, height = turn.size(*todo[0].size)
             todo = todo[1:]
             rgb = self._reformatter.reformat(
