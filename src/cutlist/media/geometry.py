@@ -107,14 +107,105 @@ def _inside(corner: tuple[int, int], size: tuple[int, ...], width: int, height: 
     return x >= 0 and y >= 0 and x + size[0] <= width and y + size[1] <= height
 
 
-def apply(picture: Image.Image, todo: Sequence[Step]) -> Image.Image:
-    """Return the picture after the steps."""
+class Pass(NamedTuple):
+    """Steps that are done at once: cut, scale, cut again, mirror; None, or False, where there is no such step.
+
+    A rectangle is (left, top, right, bottom) in pixels: `cut` of the input, `part` of the input scaled to `size`.
+    """
+
+    cut: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] | None = None
+    part: tuple[int, int, int, int] | None = None
+    flip: bool = False
+
+
+def passes(todo: Sequence[Step]) -> list[Pass]:
+    """Return the steps as few passes.
+
+    Examples:
+        >>> from cutlist.media import Op
+        >>> passes(steps(640, 360, [Op("resize_short", (90,)), Op("center_crop", (90, 90))]))
+        [Pass(cut=None, size=(160, 90), part=(35, 0, 125, 90), flip=False)]
+    """
+    done: list[Pass] = []
+    now = Pass()
     for (width, height), corner, flip in todo:
+        if now.flip or (corner is None and not flip and now.size is not None):
+            done.append(now)
+            now = Pass()
+        if flip:
+            now = now._replace(flip=True)
+        elif corner is None:
+            now = now._replace(size=(width, height))
+        else:
+            before = now.cut if now.size is None else now.part
+            left, top = (corner[0] + before[0], corner[1] + before[1]) if before is not None else corner
+            cut = left, top, left + width, top + height
+            now = now._replace(cut=cut) if now.size is None else now._replace(part=cut)
+    return [*done, now] if now != Pass() else done
+
+
+class Reduced(NamedTuple):
+    """How a picture is a smaller copy of one of `size`, for which steps were made.
+
+    `by` of its pixels, each way, are one here; its top left corner is at `origin` here.
+    """
+
+    size: tuple[int, int]
+    by: int = 1
+    origin: tuple[float, float] = (0.0, 0.0)
+
+
+def apply(picture: Image.Image, todo: Sequence[Step], reduced: Reduced | None = None) -> Image.Image:
+    """Return the picture after the steps; a crop after a resize scales only what it keeps.
+
+    Args:
+        picture: What the first step is applied to, or a reduced copy of it if the first step that is no crop scales.
+    """
+    (width, height), by, (x, y) = reduced or Reduced(picture.size)
+    for cut, scaled, part, flip in passes(todo):
+        left, top, right, bottom = cut or (0, 0, width, height)
+        box = left / by + x, top / by + y, right / by + x, bottom / by + y
+        if cut is not None:  # what is outside of a crop must not show at its edges
+            outer = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+            picture = picture.crop(outer)
+            box = box[0] - outer[0], box[1] - outer[1], box[2] - outer[0], box[3] - outer[1]
+        if scaled is not None:
+            picture = _scaled(picture, box, scaled, part)
         if flip:
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        elif corner is None:
-            picture = picture.resize((width, height), Image.Resampling.BICUBIC)
-        else:
-            x, y = corner
-            picture = picture.crop((x, y, x + width, y + height))
+        (width, height), by, (x, y) = Reduced(picture.size)
     return picture
+
+
+def _scaled(
+    picture: Image.Image,
+    box: tuple[float, float, float, float],
+    size: tuple[int, int],
+    part: tuple[int, int, int, int] | None,
+) -> Image.Image:
+    """Return `part` of what the `box` of a picture is when scaled to `size`."""
+    left, top, right, bottom = part or (0, 0, *size)
+    across, down = (box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]
+    inner = (
+        box[0] + left * across,
+        box[1] + top * down,
+        min(box[0] + right * across, picture.width),
+        min(box[1] + bottom * down, picture.height),
+    )
+    return picture.resize((right - left, bottom - top), Image.Resampling.BICUBIC, box=inner)
+
+
+def enough(width: int, height: int, todo: Sequence[Step]) -> tuple[int, int] | None:
+    """Return the size to which a picture may be reduced before the steps so that they still only shrink it, or None.
+
+    Examples:
+        >>> from cutlist.media import Op
+        >>> enough(4000, 3000, steps(4000, 3000, [Op("crop", (0, 0, 2000, 3000)), Op("resize", (200, 200))]))
+        (400, 200)
+    """
+    first = passes(todo)[0] if todo else Pass()
+    if first.size is None:
+        return None
+    left, top, right, bottom = first.cut or (0, 0, width, height)
+    return -(-width * first.size[0] // (right - left)), -(-height * first.size[1] // (bottom - top))
