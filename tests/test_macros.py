@@ -37,6 +37,10 @@ CALLS = {
     "center_crop": ("center_crop(5, 6)", Op("center_crop", (5, 6))),
     "frames": ("frames(7)", Op("frames", (7,))),
     "raw": ("raw()", Op("raw")),
+    "random_clip": ("random_clip(1.5)", Op("random_clip", (1.5,))),
+    "random_crop": ("random_crop(5, 6)", Op("random_crop", (5, 6))),
+    "random_flip": ("random_flip()", Op("random_flip", (0.5,))),
+    "audio": ("audio(16000)", Op("audio", (16000,))),
 }
 
 
@@ -69,11 +73,22 @@ def test_one_operation(session: Session, name: str) -> None:
     assert session.compile(f"SELECT video.{call} AS m FROM t WHERE _rowid = 0").columns[0].ops == (op,)
 
 
+def refused(first: str, second: str) -> bool:
+    """Return whether an operation cannot come after another."""
+    if first == "audio":
+        return second not in ("clip", "random_clip")
+    return (first, second) in [("random_clip", "clip"), ("at_fps", "random_clip"), ("frames", "random_clip")]
+
+
 @pytest.mark.parametrize("first", [name for name in CALLS if name != "raw"])
 @pytest.mark.parametrize("second", [name for name in CALLS if name != "raw"])
 def test_two_operations_in_their_order(session: Session, first: str, second: str) -> None:
     if first == second:
         pytest.skip("applied twice: refused, but for clip")
+    if refused(first, second):
+        with pytest.raises(QueryError, match=rf"{second}\(\) after "):
+            ops(session, f"video.{CALLS[first][0]}.{CALLS[second][0]}")
+        return
     assert ops(session, f"video.{CALLS[first][0]}.{CALLS[second][0]}") == (CALLS[first][1], CALLS[second][1])
 
 
@@ -102,9 +117,16 @@ def test_a_clip_of_a_clip_is_one_operation(session: Session) -> None:
     assert ops(session, "video.clip(1, 5).resize(8, 8).clip(1, 2)") == (Op("clip", (2.0, 3.0)), Op("resize", (8, 8)))
 
 
-def test_nine_operations_fit(session: Session) -> None:
-    chain = ".".join(CALLS[name][0] for name in CALLS if name != "raw")
-    assert [op.name for op in ops(session, f"video.{chain}")] == [name for name in CALLS if name != "raw"]
+def test_all_operations_fit(session: Session) -> None:
+    names = sorted((name for name in CALLS if name != "raw"), key=lambda name: name not in ("clip", "random_clip"))
+    chain = ".".join(CALLS[name][0] for name in names)
+    assert [op.name for op in ops(session, f"video.{chain}")] == names
+
+
+def test_a_random_clip_of_a_clip_keeps_both(session: Session) -> None:
+    expected = (Op("clip", (1.0, 9.0)), Op("random_clip", (2.0,)), Op("audio", (8000,)))
+    assert ops(session, "video.clip(1, 9).random_clip(seconds := 2).audio(sample_rate := 8000)") == expected
+    assert ops(session, "random_flip(video, probability := 0.25)") == (Op("random_flip", (0.25,)),)
 
 
 def test_codes_are_four_bits_each() -> None:

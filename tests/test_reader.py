@@ -17,7 +17,7 @@ import pytest
 
 import cutlist
 from cutlist.errors import CatalogError, MediaError, SelectionError
-from cutlist.reader import Part, Reader, Row, fetching
+from cutlist.reader import Reader, Row, fetching
 from cutlist.store import Store, blob_array, blob_field
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import Made
 
     from cutlist import Selection, Session
+    from cutlist.reader.fetching import AnyPart
 
 QUERY = "SELECT id, image.resize(16, 16) AS picture FROM my_images ORDER BY id"
 
@@ -37,7 +38,7 @@ def session(made: Made) -> Iterator[Session]:
         yield opened
 
 
-def steps(*sizes: int) -> list[list[Part]]:
+def steps(*sizes: int) -> list[list[AnyPart]]:
     return [[(0, positions)] for positions in np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])]
 
 
@@ -119,7 +120,7 @@ def test_a_clip_of_a_long_video_is_read_in_part(session: Session, monkeypatch: p
 
 
 def test_an_error_in_the_steps_reaches_the_consumer(session: Session) -> None:
-    def broken() -> Iterator[list[Part]]:
+    def broken() -> Iterator[list[AnyPart]]:
         yield [(0, np.arange(2))]
         raise ZeroDivisionError("no more steps")
 

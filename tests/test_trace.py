@@ -87,7 +87,7 @@ def rows_of(found: Trace) -> list[TracedRow]:
 
 def told(found: Trace) -> tuple[Any, ...]:
     """Return what a trace tells; two cannot be compared."""
-    parts = [(number, positions.tolist()) for number, positions in found.parts]
+    parts = [(number, positions.tolist()) for number, positions, _ in found.parts]
     return found.epoch, found.step, found.num_steps, found.draws, parts
 
 
@@ -172,7 +172,7 @@ def test_rows_are_what_the_selection_says(session: Session, name: str, world_siz
             part = session.trace(state, epoch=epoch, step=step, rank=rank, world_size=world_size)
             assert rows_of(part) == [row for row in wanted if row.rank == rank]
             own = order.at(epoch, step, rank=rank, world_size=world_size)[0].positions.tolist()
-            assert [parts.tolist() for _, parts in part.parts] == [own]
+            assert [each.positions.tolist() for each in part.parts] == [own]
             assert list(dict.fromkeys(row.position for row in rows_of(part))) == own
 
 
@@ -271,7 +271,7 @@ def test_mixtures(session: Session, mix: Any, world_size: int) -> None:
         for rank in range(world_size):
             part = session.trace(state, step=step, rank=rank, world_size=world_size)
             own = order.at(*divmod(step, 5), rank=rank, world_size=world_size)
-            assert [(number, positions.tolist()) for number, positions in part.parts] == [
+            assert [(each.selection, each.positions.tolist()) for each in part.parts] == [
                 (each.component, each.positions.tolist()) for each in own
             ]
             assert rows_of(part) == [row for row in rows_of(found) if row.rank == rank]

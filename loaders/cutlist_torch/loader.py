@@ -249,6 +249,7 @@ class Loader(IterableDataset[Batch]):
             prefetch_bytes=self._prefetch_bytes // share,
             spare=spare if self._on_error == "spare" else None,
             max_failures=self._max_failures,
+            seed=self.order.rules.seed,
         )
         self.stats = reader.stats
         recorded = time.monotonic()
@@ -280,7 +281,7 @@ class Loader(IterableDataset[Batch]):
         for step in steps:
             draws = self.order.at(epoch, step, rank=self.rank, world_size=self.world_size)
             drawn.append(draws)
-            yield [(each.component, each.positions) for each in draws]
+            yield [Part(each.component, each.positions, each.epoch) for each in draws]
 
     def _batch(self, epoch: int, step: int, rows: list[Row], draws: tuple[Draw, ...]) -> Batch:
         first = draws[0]

@@ -13,7 +13,8 @@ from cutlist.errors import SelectionError, SettingsError, listing
 from cutlist.media import contact_sheet
 
 if TYPE_CHECKING:
-    from cutlist.reader import Part, Reader
+    from cutlist.reader import Reader
+    from cutlist.reader.fetching import AnyPart
 
 
 def picture_file(path: str | os.PathLike[str]) -> Path:
@@ -35,7 +36,7 @@ def picture_file(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def draw_sheet(reader: Reader, steps: Iterable[Sequence[Part]], path: Path) -> int:
+def draw_sheet(reader: Reader, steps: Iterable[Sequence[AnyPart]], path: Path) -> int:
     """Draw samples into a picture file: each medium with what else its row has; return how many were drawn.
 
     Raises:

@@ -9,6 +9,8 @@
 CREATE MACRO media_push(m, code, call, again) AS CASE
     WHEN (m.ops & 15) = 8 THEN error(call || ' after raw(): raw bytes are not decoded, so nothing can follow; drop one of the two')
     WHEN again THEN error(call || ' is applied a second time to one medium (perhaps in a view); apply it once')
+    WHEN m.sample_rate IS NOT NULL AND code NOT IN (1, 10)
+        THEN error(call || ' after audio(): sound has no frames and no pixels; apply it to the video')
     ELSE m.ops * 16 + code END;
 
 -- clip(video, start_seconds, stop_seconds): the frames (or sound samples) with start_seconds <= t < stop_seconds.
@@ -18,6 +20,8 @@ CREATE MACRO clip(m media, start_seconds DOUBLE, stop_seconds DOUBLE) AS
         WHEN m IS NULL OR start_seconds IS NULL OR stop_seconds IS NULL THEN NULL
         WHEN NOT (start_seconds >= 0 AND start_seconds < stop_seconds AND stop_seconds <= 'infinity'::DOUBLE) -- NaN is the greatest
             THEN error(format('clip(…, {}, {}): expected 0 <= start_seconds < stop_seconds', start_seconds, stop_seconds))
+        WHEN m.random_seconds IS NOT NULL
+            THEN error('clip() after random_clip(): clip first, then take a random part of the clip')
         WHEN m.start_seconds IS NULL THEN struct_update(m,
             ops := media_push(m, 1, 'clip()', false), start_seconds := start_seconds, stop_seconds := stop_seconds)
         WHEN m.fps IS NOT NULL OR m.num_frames IS NOT NULL
@@ -27,6 +31,16 @@ CREATE MACRO clip(m media, start_seconds DOUBLE, stop_seconds DOUBLE) AS
         ELSE struct_update(m,
             start_seconds := m.start_seconds + start_seconds,
             stop_seconds := least(m.stop_seconds, m.start_seconds + stop_seconds)) END)::media;
+
+-- random_clip(video, seconds): that many seconds of its input, from a start that is drawn anew in each epoch; all of its
+-- input where that is shorter. Of a clip, a part inside it. Frames and sound of one row get the same part.
+CREATE MACRO random_clip(m media, seconds DOUBLE) AS
+    (CASE
+        WHEN m IS NULL OR seconds IS NULL THEN NULL
+        WHEN NOT isfinite(seconds) OR seconds <= 0 THEN error(format('random_clip(…, {}): expected seconds > 0', seconds))
+        WHEN m.fps IS NOT NULL OR m.num_frames IS NOT NULL
+            THEN error('random_clip() after at_fps() or frames(): clip first, then choose its frames')
+        ELSE struct_update(m, ops := media_push(m, 10, 'random_clip()', m.random_seconds IS NOT NULL), random_seconds := seconds) END)::media;
 
 -- at_fps(video, fps): the frames shown at 0, 1/fps, 2/fps … seconds of its input.
 CREATE MACRO at_fps(m media, fps DOUBLE) AS
@@ -72,6 +86,30 @@ CREATE MACRO center_crop(m media, width BIGINT, height BIGINT) AS
         WHEN width < 1 OR height < 1 THEN error(format('center_crop(…, {}, {}): expected width and height >= 1', width, height))
         ELSE struct_update(m, ops := media_push(m, 6, 'center_crop()', m.center_width IS NOT NULL),
             center_width := width::INTEGER, center_height := height::INTEGER) END)::media;
+
+-- random_crop(media, width, height): a rectangle of that many pixels, at a place of its input drawn anew in each epoch.
+-- Every frame of a video, and every random_crop in one row, has the same place, as a share of the room that it has.
+CREATE MACRO random_crop(m media, width BIGINT, height BIGINT) AS
+    (CASE
+        WHEN m IS NULL OR width IS NULL OR height IS NULL THEN NULL
+        WHEN width < 1 OR height < 1 THEN error(format('random_crop(…, {}, {}): expected width and height >= 1', width, height))
+        ELSE struct_update(m, ops := media_push(m, 11, 'random_crop()', m.random_width IS NOT NULL),
+            random_width := width::INTEGER, random_height := height::INTEGER) END)::media;
+
+-- random_flip(media, probability := 0.5): mirrored left to right, or not, drawn anew in each epoch; all media of one row alike.
+CREATE MACRO random_flip(m media, probability DOUBLE := 0.5) AS
+    (CASE
+        WHEN m IS NULL OR probability IS NULL THEN NULL
+        WHEN NOT (probability BETWEEN 0 AND 1) THEN error(format('random_flip(…, {}): expected a probability from 0 to 1', probability))
+        ELSE struct_update(m, ops := media_push(m, 12, 'random_flip()', m.flip_probability IS NOT NULL), flip_probability := probability) END)::media;
+
+-- audio(media, sample_rate): the sound of a video, or of an audio file, at that many samples a second. It follows the
+-- clip of its input, before or after; what was done to the picture, and which frames were chosen, leave it as it is.
+CREATE MACRO audio(m media, sample_rate BIGINT) AS
+    (CASE
+        WHEN m IS NULL OR sample_rate IS NULL THEN NULL
+        WHEN NOT (sample_rate BETWEEN 1000 AND 768000) THEN error(format('audio(…, {}): expected a sample_rate from 1000 to 768000', sample_rate))
+        ELSE struct_update(m, ops := media_push(m, 9, 'audio()', m.sample_rate IS NOT NULL), sample_rate := sample_rate::INTEGER) END)::media;
 
 -- raw(media): the stored bytes, not decoded.
 CREATE MACRO raw(m media) AS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,20 +32,19 @@ def has_media(kind: pa.DataType) -> bool:
     return is_media(kind) or any(has_media(kind.field(i).type) for i in range(kind.num_fields))
 
 
-def with_refs(value: Any, kind: pa.DataType, refs: list[MediaRef]) -> Any:
-    """Return a Python value of an Arrow type, its media as references; these are also added to `refs`."""
+def with_refs(value: Any, kind: pa.DataType, each: Callable[[MediaRef], Any]) -> Any:
+    """Return a Python value of an Arrow type in which `each` of a reference is in the place of each medium."""
     if value is None or not has_media(kind):
         return value
     if is_media(kind):
         ref = to_ref(value)
         assert ref is not None
-        refs.append(ref)
-        return ref
+        return each(ref)
     if pa.types.is_struct(kind):
-        return {each.name: with_refs(value[each.name], each.type, refs) for each in kind}
+        return {field.name: with_refs(value[field.name], field.type, each) for field in kind}
     if pa.types.is_map(kind):
-        return [(with_refs(k, kind.key_type, refs), with_refs(v, kind.item_type, refs)) for k, v in value]
-    return [with_refs(each, kind.value_type, refs) for each in value]
+        return [(with_refs(k, kind.key_type, each), with_refs(v, kind.item_type, each)) for k, v in value]
+    return [with_refs(item, kind.value_type, each) for item in value]
 
 
 _LATE = "cutlist row of source "
@@ -216,12 +215,12 @@ def is_sorted(table: pa.Table) -> bool:
 
 
 def unpack(packed: pa.StructArray, constants: Mapping[str, Any]) -> pa.StructArray:
-    """Return whole media references from the stored fields and the constant ones."""
+    """Return whole media references from the stored fields and the constant ones; a field that is neither is NULL."""
     stored = {packed.type.field(i).name: packed.field(i) for i in range(packed.type.num_fields)}
     arrays = [
         stored[each.name]
         if each.name in stored
-        else pa.repeat(pa.scalar(constants[each.name], type=each.type), len(packed))
+        else pa.repeat(pa.scalar(constants.get(each.name), type=each.type), len(packed))
         for each in MEDIA_TYPE
     ]
     return pa.StructArray.from_arrays(arrays, fields=list(MEDIA_TYPE), mask=packed.is_null())

@@ -444,12 +444,19 @@ class Session:
             epoch, step = order.place(state) if epoch is None else (epoch, 0)
         found = trace(order, self.store, epoch=epoch, step=step, rank=rank, world_size=world_size)
         if target is not None:
-            draw_sheet(self._reader([each.selection for each in order.components]), [found.parts], target)
+            reader = self._reader([each.selection for each in order.components], seed=order.rules.seed)
+            draw_sheet(reader, [found.parts], target)
         return found
 
-    def _reader(self, selections: Sequence[Selection]) -> Reader:
+    def _reader(self, selections: Sequence[Selection], *, seed: int = 0) -> Reader:
         settings = self.settings
-        return Reader(selections, self.store, num_threads=settings.num_threads, prefetch_bytes=settings.prefetch_bytes)
+        return Reader(
+            selections,
+            self.store,
+            num_threads=settings.num_threads,
+            prefetch_bytes=settings.prefetch_bytes,
+            seed=seed,
+        )
 
     def statement(self, query: str) -> Statement:
         """Return the parsed statement of a query, or of a view or table by its name.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cutlist.errors import OrderError
+from cutlist.media import resolve
 from cutlist.order import Order, whole
 from cutlist.packing import has_media, with_refs
+from cutlist.reader import Part
 
 if TYPE_CHECKING:
-    from cutlist.media.reference import MediaRef
-    from cutlist.reader import Part
+    from cutlist.media.reference import MediaRef, Op
     from cutlist.selection import Selection
     from cutlist.store import Store
 
@@ -62,7 +64,7 @@ class Trace:
     @property
     def num_samples(self) -> int:
         """Samples in the step, or in the rank's part of it."""
-        return sum(len(positions) for _, positions in self.parts)
+        return sum(len(each.positions) for each in self.parts)
 
 
 def trace(
@@ -109,7 +111,8 @@ def trace(
         before += len(each.positions)
         mine = samples if rank is None else samples[ranks[samples] == rank]
         positions = each.positions[mine - samples[0]] if len(samples) else each.positions
-        rows = _rows(component.selection, store, positions, mine, ranks)
+        draw = partial(resolve, seed=order.rules.seed, epoch=each.epoch)
+        rows = _rows(component.selection, store, positions, mine, ranks, draw)
         traced.append(
             TracedDraw(
                 component=None if order.rules.mixture is None else component.name,
@@ -119,11 +122,18 @@ def trace(
                 rows=tuple(rows),
             )
         )
-        parts.append((each.component, positions))
+        parts.append(Part(each.component, positions, each.epoch))
     return Trace(epoch=int(epoch), step=step, num_steps=len(order), draws=tuple(traced), parts=tuple(parts))
 
 
-def _rows(selection: Selection, store: Store, positions: Any, samples: Any, ranks: Any) -> Iterator[TracedRow]:
+def _rows(
+    selection: Selection,
+    store: Store,
+    positions: Any,
+    samples: Any,
+    ranks: Any,
+    draw: Callable[..., tuple[Op, ...]],
+) -> Iterator[TracedRow]:
     taken = selection.take(positions)
     pinned = {(each.name, each.version): each for each in selection.tables}
     sizes: dict[tuple[int, int], int] = {}
@@ -133,10 +143,12 @@ def _rows(selection: Selection, store: Store, positions: Any, samples: Any, rank
             for each, row_id in zip(found, taken.column(index).to_pylist(), strict=True):
                 each += [(column.name, column.late, row_id, "")] if row_id is not None else []
         elif has_media(taken.schema.field(index).type):
-            for each, value in zip(found, taken.column(index).to_pylist(), strict=True):
+            values = taken.column(index).to_pylist()
+            for each, value, position in zip(found, values, positions.tolist(), strict=True):
                 refs: list[MediaRef] = []
-                with_refs(value, taken.schema.field(index).type, refs)
-                each += [(column.name, ref.source, ref.row, ".".join(map(str, ref.ops))) for ref in refs]
+                with_refs(value, taken.schema.field(index).type, refs.append)
+                drawn = [(ref, draw(ref.ops, sample=position)) for ref in refs]
+                each += [(column.name, ref.source, ref.row, ".".join(map(str, ops))) for ref, ops in drawn]
     late = {column.late for column in selection.columns}
     for number, source in enumerate(selection.sources):
         ids = sorted({row_id for each in found for _, of, row_id, _ in each if of == number})

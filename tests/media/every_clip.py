@@ -24,7 +24,8 @@ import numpy as np
 
 from cutlist.errors import MediaError
 from cutlist.media import Op, PacketIndex, decode, decode_planned, index_packets, plan_video
-from cutlist.media.frames import open_video, orientation
+from cutlist.media.canvas import Canvas
+from cutlist.media.frames import open_video
 from cutlist.media.planned import PromiseError
 from cutlist.media.timeline import TEMPORAL, pick
 
@@ -82,9 +83,10 @@ def watch(data: bytes) -> Film:
     film = Film([], [], Fraction(0))
     with open_video(data) as frames:
         for shown in frames.shown():
-            pixels = cast("NDArray[np.uint8]", shown.frame.to_ndarray(format="rgb24"))
+            canvas = Canvas(1, ())
+            canvas.put(shown.frame, [0])
             film.times.append(shown.start)
-            film.checksums.append(checksum(orientation(shown.frame).turn(pixels).transpose(2, 0, 1)))
+            film.checksums.append(checksum(cast("NDArray[np.uint8]", canvas.pixels)[0]))
             film = film._replace(end=max(film.end, shown.end))
     return film
 

@@ -102,6 +102,8 @@ def edits(draw: st.DrawFn, scope: Scope) -> str:
         [f"at_fps({number} / 2)", "at_fps(8)", f"frames({number})", "frames(num_frames := 3)"],
         [f"resize({size}, 8)", f"resize({number}, {size})", f"resize_short({size})"],
         ["crop(0, 0, 4, 4)", f"crop({number}, 2, {size}, 3)", f"center_crop({size}, {size})"],
+        [f"random_crop({number}, {size})", "random_crop(width := 4, height := 4)"],
+        ["random_flip()", f"random_flip({number} / 9)", "random_flip(probability := NULL)"],
     ]
     calls = [pick(draw, *each) for each in one_of_each if maybe(draw, 2)] or ["raw()"]
     if calls[0].startswith("clip("):

@@ -56,7 +56,7 @@ class Excluding:
 
     def _inside(self, value: object, kind: pa.DataType) -> bool:
         refs: list[MediaRef] = []
-        with_refs(value, kind, refs)
+        with_refs(value, kind, refs.append)
         return any(each.row in self._failed.get(each.source, ()) for each in refs)
 
 

@@ -1,9 +1,9 @@
 """Media: from the bytes of an image, video or sound to arrays, exact by timestamp, and what a file holds.
 
-`reference` says what SQL asks for; `decode` does it, with `image`, `video` and `audio`; `timeline` and `geometry` are
-the arithmetic of it; `source`, `frames` and `bitstream` know files, timestamps and packets; `probe` describes a file;
-`examine` tells whether all of it can be decoded; `sheet` shows many. `indexing`, `packets` and `planned` read videos by
-packet, with no container.
+`reference` says what SQL asks for, and `randomness` draws what is random in it; `decode` does it, with `image`,
+`video`, `audio` and `sound`; `timeline` and `geometry` are the arithmetic of it; `source`, `frames` and `bitstream` know
+files, timestamps and packets; `indexing`, `packets` and `planned` read videos by packet, with no container; `probe`
+describes a file, and `examine` tells whether all of it can be decoded; `sheet` shows many.
 """
 
 from cutlist.media.decode import decode, sniff
@@ -12,6 +12,7 @@ from cutlist.media.indexing import index_packets
 from cutlist.media.packets import PacketIndex
 from cutlist.media.planned import decode_planned, plan_video
 from cutlist.media.probe import MEDIA_SUFFIXES, Probe, probe
+from cutlist.media.randomness import resolve
 from cutlist.media.reference import MediaRef, Op
 from cutlist.media.sheet import contact_sheet
 
@@ -28,5 +29,6 @@ __all__ = [
     "index_packets",
     "plan_video",
     "probe",
+    "resolve",
     "sniff",
 ]

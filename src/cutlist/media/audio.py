@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from cutlist.errors import MediaError
 from cutlist.media.source import MAX_OUTPUT_BYTES, Source, audio_stream, open_container
-from cutlist.media.timeline import interval
+from cutlist.media.timeline import interval, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,9 +39,16 @@ def decode_audio(source: Source, ops: Sequence[Op]) -> NDArray[np.float32]:
         if stream is None:
             raise MediaError("neither a video nor an audio stream in the file")
         for op in ops:
-            if op.name != "clip":
-                raise MediaError(f"{op}: this is audio, and {op.name} works on pictures; audio takes clip and raw")
-        return _clipped(container, stream, ops)
+            if op.name not in ("clip", "random_clip"):
+                raise MediaError(
+                    f"{op}: this is audio, and {op.name} works on pictures; "
+                    f"audio takes clip and raw, random_clip and audio"
+                )
+        if not any(op.name == "random_clip" for op in ops):
+            return _clipped(container, stream, ops)
+        rate = stream.codec_context.sample_rate
+        end = Fraction(sum(samples.shape[1] for samples in _samples(container, stream)), rate)
+    return decode_audio(source, settle(ops, end))
 
 
 def check_audio(source: Source) -> int:

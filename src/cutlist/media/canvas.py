@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutlist.errors import MediaError
+from cutlist.media.colour import is_hdr, to_sdr
 from cutlist.media.frames import Orientation, orientation
 from cutlist.media.geometry import apply, steps
 from cutlist.media.source import check_output, check_pixels
@@ -58,16 +59,20 @@ class Canvas:
     def _convert(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """Return uint8 (H, W, 3) pixels, turned and after the operations on the picture."""
         check_pixels(frame.width, frame.height)
+        layout = "rgb48le" if is_hdr(frame) else "rgb24"
         turn = self._turn or orientation(frame)
         todo = steps(*turn.size(frame.width, frame.height), self._spatial)
-        if todo and todo[0].corner is None:
+        if todo and todo[0].scales:
             width, height = turn.size(*todo[0].size)
             todo = todo[1:]
             rgb = self._reformatter.reformat(
-                frame, width, height, "rgb24", interpolation=Interpolation.BICUBIC, threads=1
+                frame, width, height, layout, interpolation=Interpolation.BICUBIC, threads=1
             )
         else:
             # PyAV's own default here, so that the pixels are those of frame.to_ndarray(format="rgb24")
-            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
-        pixels = turn.turn(cast("NDArray[np.uint8]", rgb.to_ndarray()))
+            rgb = self._reformatter.reformat(frame, format=layout, threads=1)
+        values = rgb.to_ndarray()
+        if is_hdr(frame):
+            values = to_sdr(cast("NDArray[np.uint16]", values), frame.color_trc)
+        pixels = turn.turn(cast("NDArray[np.uint8]", values))
         return np.asarray(apply(Image.fromarray(pixels), todo)) if todo else pixels

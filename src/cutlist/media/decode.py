@@ -11,6 +11,7 @@ from cutlist.errors import MediaError, listing, suggest
 from cutlist.media.audio import decode_audio
 from cutlist.media.geometry import SPATIAL
 from cutlist.media.image import decode_image
+from cutlist.media.sound import decode_sound
 from cutlist.media.source import NoVideoError, Source, as_file, media_errors, read_head, sniff
 from cutlist.media.timeline import TEMPORAL
 from cutlist.media.video import decode_video
@@ -25,7 +26,7 @@ __all__ = ["decode", "sniff"]
 Decoded = NDArray[np.uint8] | NDArray[np.float32] | bytes
 """What decoding gives: pixels, samples, or for `raw` the bytes."""
 
-_KNOWN = (*TEMPORAL, *SPATIAL, "raw")
+_KNOWN = (*TEMPORAL, *SPATIAL, "audio", "raw")
 
 
 def decode(source: Source, ops: Sequence[Op]) -> Decoded:
@@ -56,6 +57,8 @@ def decode(source: Source, ops: Sequence[Op]) -> Decoded:
             return _raw(source, ops)
         if sniff(read_head(source)) == "image":
             return decode_image(source, ops)
+        if any(op.name == "audio" for op in ops):
+            return decode_sound(source, ops)
         try:
             return decode_video(source, ops)
         except NoVideoError:

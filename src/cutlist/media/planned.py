@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cutlist.errors import MediaError
 from cutlist.media.canvas import Canvas
 from cutlist.media.source import check_pixels, media_errors
-from cutlist.media.timeline import no_frames, pick, places_of, wanted_of
+from cutlist.media.timeline import no_frames, pick, places_of, settle, wanted_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,7 +94,7 @@ def plan_video(index: PacketIndex, ops: Sequence[Op], *, waste: float = WASTE) -
     Raises:
         MediaError: if no frame is selected, or a parameter of an operation on time is wrong.
     """
-    wanted = wanted_of(ops)
+    wanted = wanted_of(settle(ops, index.end))
     packets = _picked(index, wanted)
     runs = _runs(index, np.unique(packets))
     ranges, needed = _ranges(index, runs, waste)

@@ -28,8 +28,14 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("crop_height", "INTEGER"),
     ("center_width", "INTEGER"),
     ("center_height", "INTEGER"),
+    ("sample_rate", "INTEGER"),
+    ("random_seconds", "DOUBLE"),
+    ("random_width", "INTEGER"),
+    ("random_height", "INTEGER"),
+    ("flip_probability", "DOUBLE"),
 )
-"""Name and DuckDB type of each field of a media reference, in order."""
+"""Name and DuckDB type of each field of a media reference, in order. New ones go last: a saved selection that has no
+value for a field has NULL in it."""
 
 FIELD_NAMES: tuple[str, ...] = tuple(name for name, _ in FIELDS)
 
@@ -42,12 +48,19 @@ OPS: dict[int, tuple[str, tuple[str, ...]]] = {
     6: ("center_crop", ("center_width", "center_height")),
     7: ("frames", ("num_frames",)),
     8: ("raw", ()),
+    9: ("audio", ("sample_rate",)),
+    10: ("random_clip", ("random_seconds",)),
+    11: ("random_crop", ("random_width", "random_height")),
+    12: ("random_flip", ("flip_probability",)),
 }
 """Code of each operation → its name and the fields that hold its parameters."""
 
 
 class Op(NamedTuple):
-    """One decode operation and its parameters, e.g. `Op("clip", (0.0, 2.0))`: seconds, pixels or counts."""
+    """One decode operation and its parameters, e.g. `Op("clip", (0.0, 2.0))`: seconds, pixels or counts.
+
+    One that is random has the numbers that were drawn after its parameters, once it is resolved (`randomness.resolve`).
+    """
 
     name: str
     args: tuple[float, ...] = ()

@@ -17,7 +17,7 @@ def fixed_shape(kind: str | None, ops: Sequence[Op]) -> tuple[int, ...] | None:
 
     Args:
         kind: `image`, `video`, `audio` or None.
-        ops: In the order of application; a parameter that is not known is NaN.
+        ops: In the order of application, random ones not resolved; a parameter that is not known is NaN.
 
     Returns:
         (channels, height, width), for a video (frames, channels, height, width).
@@ -33,15 +33,15 @@ def fixed_shape(kind: str | None, ops: Sequence[Op]) -> tuple[int, ...] | None:
     count: int | None = None
     for op in ops:
         known = not any(map(math.isnan, op.args))
-        if op.name == "raw":
+        if op.name in ("raw", "audio"):
             return None
-        if op.name in ("resize", "crop", "center_crop"):
+        if op.name in ("resize", "crop", "center_crop", "random_crop"):
             size = None if any(map(math.isnan, op.args[-2:])) else (int(op.args[-2]), int(op.args[-1]))
         elif op.name == "resize_short" and size is not None:
             size = steps(*size, [op])[-1].size if known else None
         elif op.name == "frames":
             count = int(op.args[0]) if known else None
-        elif op.name in ("clip", "at_fps"):
+        elif op.name in ("clip", "random_clip", "at_fps"):
             count = None
     if size is None or kind not in ("image", "video") or (kind == "video" and count is None):
         return None

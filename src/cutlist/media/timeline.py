@@ -8,13 +8,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from cutlist.errors import MediaError
+from cutlist.media.randomness import is_unresolved
+from cutlist.media.reference import Op
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cutlist.media.reference import Op
-
-TEMPORAL = ("clip", "at_fps", "frames")
+TEMPORAL = ("clip", "random_clip", "at_fps", "frames")
 """Names of the operations on time, in any order."""
 
 MAX_FRAMES = 1_000_000
@@ -55,6 +55,50 @@ def wanted_of(ops: Sequence[Op]) -> Wanted:
     clip = temporal[0] if temporal and temporal[0].name == "clip" else None
     start, stop = interval(clip) if clip else (Fraction(0), None)
     return Wanted(clip, start, stop, temporal, spatial)
+
+
+def settle(ops: Sequence[Op], end: Fraction) -> tuple[Op, ...]:
+    """Return the operations with `random_clip` as the `clip` that was drawn, in place of a clip that it lies in.
+
+    The start is in [a, max(a, b - seconds)), where [a, b) is the clip before it or the whole medium, in steps of
+    2^-20 s, so that start + seconds is exact for the usual lengths.
+
+    Args:
+        ops: Any operations; `random_clip` is resolved.
+        end: When the medium ends, in exact seconds.
+
+    Raises:
+        MediaError: if `random_clip` is not resolved, not positive, or comes after `at_fps` or `frames`.
+
+    Examples:
+        >>> from cutlist.media import Op
+        >>> settle([Op("clip", (1.0, 9.0)), Op("random_clip", (2.0, 0.5)), Op("frames", (4,))], Fraction(5))
+        (Op(name='clip', args=(2.0, 4.0)), Op(name='frames', args=(4,)))
+    """
+    settled: list[Op] = []
+    for op in ops:
+        if op.name == "random_clip":
+            if is_unresolved(op):
+                raise MediaError(
+                    f"{op}: nothing is drawn for it yet; resolve(ops, seed=…, epoch=…, sample=…) does that"
+                )
+            if any(each.name in ("at_fps", "frames") for each in settled):
+                raise MediaError(f"{op} after at_fps or frames: clip first, then choose its frames")
+            seconds, number = op.args
+            if not (math.isfinite(seconds) and seconds > 0):
+                raise MediaError(f"{op}: the seconds must be a positive number")
+            low, high = Fraction(0), end
+            for each in settled:
+                if each.name == "clip":
+                    start, stop = interval(each)
+                    low, high = max(low, start), high if stop is None else min(high, stop)
+            settled = [each for each in settled if each.name != "clip"]
+            begin = low + Fraction(number) * max(high - low - Fraction(seconds), Fraction(0))
+            begin = max(Fraction(math.floor(begin * 2**20), 2**20), low)
+            last = min(begin + Fraction(seconds), high) if high > low else begin + Fraction(seconds)
+            op = Op("clip", (float(begin), float(last)))
+        settled.append(op)
+    return tuple(settled)
 
 
 def no_frames(clip: Op, lasts: str) -> MediaError:

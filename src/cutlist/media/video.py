@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cutlist.errors import MediaError
 from cutlist.media.canvas import Canvas
 from cutlist.media.frames import Frames, Promise, open_video
-from cutlist.media.timeline import Wanted, no_frames, pick, places_of, wanted_of
+from cutlist.media.timeline import Wanted, no_frames, pick, places_of, settle, wanted_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,9 @@ def decode_video(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
     Raises:
         MediaError: if the bytes cannot be decoded, or the operations do not fit them.
     """
+    if any(op.name == "random_clip" for op in ops):
+        with open_video(source) as frames:
+            ops = settle(ops, frames.scan().end)
     wanted = wanted_of(ops)
     promise: Promise | None = None
     for _ in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 
 from cutlist.errors import MediaError, SelectionError
-from cutlist.media import decode
+from cutlist.media import decode, decode_planned
+from cutlist.media.planned import PromiseError
 from cutlist.media.reference import MediaRef
 from cutlist.reader.rows import Nested, Row
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
@@ -79,12 +81,20 @@ class Decoder:
             raise failed from error
 
     def _array(self, ref: MediaRef, blobs: Blobs) -> Any:
-        table, stored = self._fetcher.table(ref.source)
-        data = blobs.get((ref.source, ref.row))
+        clip = blobs.clips.get(ref)
+        if isinstance(clip, MediaError):
+            raise clip
+        if clip is not None:
+            with contextlib.suppress(PromiseError):  # the file is not what was indexed, so its container is asked
+                pixels = decode_planned(clip.index, clip.plan, clip.pieces)
+                self._stats.add(num_planned=1)
+                return pixels
+        data = blobs.whole.get((ref.source, ref.row))
         if isinstance(data, MediaError):
             raise data
         if data is not None:
             return decode(data, ref.ops)
+        table, stored = self._fetcher.table(ref.source)
         (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
         if file is None:
             raise MediaError("the stored medium is NULL")

@@ -2,32 +2,36 @@
 
 A step may draw from several selections. Each numbers its sources, the columns of tables that it reads, in its own way;
 here they are numbered anew, all selections together, so that what two of them share is read once.
+
+A medium is read in one of three ways. *Planned*: of a video with a packet index, just the packets that the operations
+need. *Whole*: what is short, or wanted whole. *As a file*: of a long one without an index, what decoding asks
+for, when it asks.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutlist.errors import MediaError, SelectionError
+from cutlist.media import PacketIndex, plan_video, resolve
 from cutlist.packing import renumbered
 from cutlist.reader.rows import Row, values
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from cutlist.media.planned import VideoPlan
     from cutlist.media.reference import MediaRef
     from cutlist.reader.stats import ReaderStats
     from cutlist.selection import Selection, TableVersion
     from cutlist.store import Store, Table
-
-Part = tuple[int, NDArray[np.int64]]
-"""Samples of a step that are of one selection: its number among the reader's, and positions in it, shape (n,)."""
 
 WHOLE_BYTES = 2**20
 """A video up to this size is read whole, with its neighbours; of a longer one only what a clip needs is read."""
@@ -35,25 +39,58 @@ WHOLE_BYTES = 2**20
 WINDOW_ROWS = 512
 """Rows whose bytes are asked for in one call, about."""
 
+CLIPS = ("clip", "random_clip")
+"""Operations for which a part of the bytes is enough."""
 
-Blobs = Mapping[tuple[int, int], bytes | MediaError | None]
-"""(source, row id) → what was read there."""
+UNPLANNED = ("raw", "audio")
+"""Operations that need more of a file than the packets of its pictures."""
+
+Key = tuple[int, int]
+"""A medium: the number of its source, and the row id."""
+
+
+class Part(NamedTuple):
+    """Samples of a step that are of one selection.
+
+    Attributes:
+        selection: Its number among the reader's.
+        positions: In it, int64 (n,).
+        epoch: That what is random in decoding depends on.
+    """
+
+    selection: int
+    positions: NDArray[np.int64]
+    epoch: int = 0
+
+
+AnyPart: TypeAlias = Part | tuple[int, NDArray[np.int64]]
+"""A pair is a part of epoch 0."""
 
 
 class Sample(NamedTuple):
-    """A row with references for media, the number of its selection, and its position there."""
+    """A row with references for media, the number of its selection, its position there, and the epoch."""
 
     row: Row
     selection: int
     position: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A step whose samples are known and whose bytes are not yet read; `refs` are the media in the samples."""
+class Clip:
+    """A planned medium: its index, its plan, and the bytes of the plan's ranges."""
 
-    samples: list[Sample] = field(default_factory=list)
-    refs: list[MediaRef] = field(default_factory=list)
+    index: PacketIndex
+    plan: VideoPlan
+    pieces: Sequence[bytes]
+
+
+@dataclass(slots=True, kw_only=True)
+class Blobs:
+    """What was read of some media: all of them, or planned parts; an error where that cannot be had."""
+
+    whole: dict[Key, bytes | MediaError | None] = field(default_factory=dict)
+    clips: dict[MediaRef, Clip | MediaError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +101,31 @@ class Fetched:
     blobs: Blobs
 
 
+@dataclass(slots=True, kw_only=True)
+class _Step:
+    """A step whose samples are known and whose bytes are not yet read.
+
+    `refs` are the media in the samples; `sizes` those to be read whole, with their sizes; `plans` those that are
+    planned, or the error of planning.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    refs: list[MediaRef] = field(default_factory=list)
+    sizes: dict[Key, int] = field(default_factory=dict)
+    plans: dict[MediaRef, tuple[PacketIndex, VideoPlan] | MediaError] = field(default_factory=dict)
+
+
 class Fetcher:
     """Plans steps and reads their bytes."""
 
-    def __init__(self, selections: Sequence[Selection], store: Store, stats: ReaderStats, *, window_bytes: int):
+    def __init__(
+        self, selections: Sequence[Selection], store: Store, stats: ReaderStats, *, window_bytes: int, seed: int
+    ):
         self.selections = tuple(selections)
         self._store = store
         self._stats = stats
         self._window_bytes = window_bytes
+        self._seed = seed
         sources: dict[tuple[TableVersion, str], int] = {}
         self._numbers: list[list[int]] = []  # of each selection's sources, here
         for selection in self.selections:
@@ -97,54 +151,72 @@ class Fetcher:
             self._tables[pinned] = self._store.pinned(pinned.name, pinned.version, pinned.identity)
         return self._tables[pinned], column
 
-    def fetch(self, step: Sequence[Part]) -> Fetched:
+    def fetch(self, step: Sequence[AnyPart]) -> Fetched:
         """Return one step with its bytes."""
-        planned = self._plan(step)
-        return self._read_window([planned], self._whole_sizes(planned, {}))[0]
+        planned = self._samples(step)
+        self._choose([planned])
+        return self._read([planned])[0]
 
-    def windows(self, steps: Iterator[Sequence[Part]]) -> Iterator[list[Fetched]]:
+    def windows(self, steps: Iterator[Sequence[AnyPart]]) -> Iterator[list[Fetched]]:
         """Yield steps with their bytes, several steps to a read: one step first, then more and more."""
-        window: list[Planned] = []
-        sizes: dict[tuple[int, int], int] = {}
-        rows, rows_wanted = 0, 1
-        failure: Exception | None = None
-        while True:
-            try:
-                step = next(steps, None)
-                if step is None:
-                    break
-                planned = self._plan(step)
-                more = self._whole_sizes(planned, sizes)
-            except Exception as error:  # the steps before it are good
-                failure = error
-                break
-            if window and sum(sizes.values()) + sum(more.values()) > self._window_bytes:
-                yield self._read_window(window, sizes)
-                window, sizes, rows = [], {}, 0
-                more = self._whole_sizes(planned, sizes)
-            window.append(planned)
-            sizes |= more
-            rows += len(planned.samples)
-            if rows >= rows_wanted:
-                yield self._read_window(window, sizes)
-                window, sizes, rows = [], {}, 0
-                rows_wanted = min(WINDOW_ROWS, 2 * max(rows_wanted, len(planned.samples)))
-        if window:
-            yield self._read_window(window, sizes)
-        if failure is not None:
-            raise failure
+        rows_wanted = 1
+        ended = False
+        while not ended:
+            group: list[_Step] = []
+            failure: Exception | None = None
+            rows = 0
+            while rows < rows_wanted and not ended:
+                try:
+                    step = next(steps, None)
+                    if step is not None:
+                        group.append(self._samples(step))
+                        rows += len(group[-1].samples)
+                except Exception as error:  # the steps before it are good
+                    failure = error
+                ended = step is None or failure is not None
+            self._choose(group)
+            for window in self._split(group):
+                yield self._read(window)
+            if failure is not None:
+                raise failure
+            rows_wanted = min(WINDOW_ROWS, 2 * max(rows_wanted, len(group[-1].samples) if group else 0))
 
-    def _plan(self, step: Sequence[Part]) -> Planned:
+    def _split(self, group: Sequence[_Step]) -> Iterator[list[_Step]]:
+        """Yield steps in windows that are not over the bound on bytes, unless one step alone is."""
+        window: list[_Step] = []
+        known: dict[Key, int] = {}
+        size = 0
+        for step in group:
+            more = sum(each for key, each in step.sizes.items() if key not in known) + _planned_bytes(step)
+            if window and size + more > self._window_bytes:
+                yield window
+                window, known, size = [], {}, 0
+                more = sum(step.sizes.values()) + _planned_bytes(step)
+            window.append(step)
+            known |= step.sizes
+            size += more
+        if window:
+            yield window
+
+    def _samples(self, step: Sequence[AnyPart]) -> _Step:
         """Return the samples of a step, their media as references."""
-        planned = Planned()
-        for number, positions in step:
+        planned = _Step()
+        for part in step:
+            number, positions, epoch = Part(*part)
             if len(positions) == 0:
                 continue
             table = self._take(number, positions)
-            columns = [values(renumbered(each, self._numbers[number]), planned.refs) for each in table.columns]
-            for position, row in zip(positions.tolist(), zip(*columns, strict=True), strict=True):
-                planned.samples.append(Sample(dict(zip(table.column_names, row, strict=True)), number, position))
+            draws = [partial(self._drawn, epoch, position, planned.refs) for position in positions.tolist()]
+            columns = [values(renumbered(each, self._numbers[number]), draws) for each in table.columns]
+            for position, found in zip(positions.tolist(), zip(*columns, strict=True), strict=True):
+                row = dict(zip(table.column_names, found, strict=True))
+                planned.samples.append(Sample(row, number, position, epoch))
         return planned
+
+    def _drawn(self, epoch: int, position: int, found: list[MediaRef], ref: MediaRef) -> MediaRef:
+        ref = ref._replace(ops=resolve(ref.ops, seed=self._seed, epoch=epoch, sample=position))
+        found.append(ref)
+        return ref
 
     def _take(self, number: int, positions: NDArray[np.int64]) -> pa.Table:
         """Return samples of a selection, with the values of late columns in place of their row ids."""
@@ -159,42 +231,78 @@ class Fetcher:
             if column.late is not None:
                 began = time.perf_counter()
                 table, stored = self.table(self._numbers[number][column.late])
-                values = table.take(stored, samples.column(index).combine_chunks())
-                samples = samples.set_column(index, column.name, values)
-                self._stats.add(num_reads=1, num_bytes=values.nbytes, read_seconds=time.perf_counter() - began)
+                late = table.take(stored, samples.column(index).combine_chunks())
+                samples = samples.set_column(index, column.name, late)
+                self._stats.add(num_reads=1, num_bytes=late.nbytes, read_seconds=time.perf_counter() - began)
         return samples
 
-    def _whole_sizes(self, planned: Planned, known: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
-        """Return the size of each blob of a step that is to be read whole, but for those known.
+    # -- how each medium is read ---------------------------------------------------------------------------------------
 
-        Read whole are the short ones, and those of which all is wanted, unless one alone would fill a window.
-        """
-        clipped: dict[tuple[int, int], bool] = {}
-        for ref in planned.refs:
-            key = (ref.source, ref.row)
-            clipped[key] = clipped.get(key, True) and any(op.name == "clip" for op in ref.ops)
-        sizes: dict[tuple[int, int], int] = {}
-        for source in sorted({source for source, _ in clipped}):
-            rows = sorted(row for each, row in clipped if each == source and (each, row) not in known)
-            table, column = self.table(source)
-            for row, size in zip(rows, table.blob_sizes(column, np.array(rows, dtype=np.uint64)), strict=True):
-                limit = WHOLE_BYTES if clipped[source, row] else max(self._window_bytes, WHOLE_BYTES)
-                if size <= limit:
-                    sizes[source, row] = int(size)
-        return sizes
-
-    def _read_window(self, window: Sequence[Planned], sizes: Mapping[tuple[int, int], int]) -> list[Fetched]:
-        """Read the bytes of a window of steps: one call for each media column."""
+    def _choose(self, group: Sequence[_Step]) -> None:
+        """Decide for the media of some steps how they are read; takes their sizes and packet indexes in one call."""
+        rows: dict[int, set[int]] = {}
+        for step in group:
+            for ref in step.refs:
+                rows.setdefault(ref.source, set()).add(ref.row)
         began = time.perf_counter()
-        blobs: dict[tuple[int, int], bytes | MediaError | None] = {}
-        sources = sorted({source for source, _ in sizes})
-        for source in sources:
-            rows = np.array(sorted(row for each, row in sizes if each == source), dtype=np.uint64)
-            blobs |= {(source, int(row)): data for row, data in zip(rows, self._read_blobs(source, rows), strict=True)}
-        self._stats.add(num_reads=len(sources), num_bytes=sum(sizes.values()), read_seconds=time.perf_counter() - began)
-        return [Fetched(samples=planned.samples, blobs=blobs) for planned in window]
+        sizes: dict[Key, int] = {}
+        indexes: dict[Key, bytes] = {}
+        for source, ids in sorted(rows.items()):
+            table, column = self.table(source)
+            ordered = sorted(ids)
+            found, stored = table.describe(column, np.array(ordered, dtype=np.uint64))
+            sizes |= {(source, row): int(size) for row, size in zip(ordered, found, strict=True)}
+            indexes |= {(source, row): each for row, each in zip(ordered, stored, strict=True) if each}
+        read = sum(map(len, indexes.values()))
+        self._stats.add(num_bytes=read, num_reads=len(rows) if read else 0, read_seconds=time.perf_counter() - began)
+        decoded: dict[Key, PacketIndex] = {}
+        for step in group:
+            self._choose_step(step, sizes, indexes, decoded)
 
-    def _read_blobs(self, source: int, rows: NDArray[np.uint64]) -> Sequence[bytes | MediaError | None]:
+    def _choose_step(
+        self, step: _Step, sizes: dict[Key, int], indexes: dict[Key, bytes], decoded: dict[Key, PacketIndex]
+    ) -> None:
+        clipped: dict[Key, bool] = {}
+        for ref in step.refs:
+            key = (ref.source, ref.row)
+            if key in indexes and not any(op.name in UNPLANNED for op in ref.ops):
+                if ref not in step.plans:
+                    step.plans[ref] = _plan(ref, key, indexes, decoded)
+            else:
+                clipped[key] = clipped.get(key, True) and any(op.name in CLIPS for op in ref.ops)
+        for key, is_clipped in clipped.items():
+            limit = WHOLE_BYTES if is_clipped else max(self._window_bytes, WHOLE_BYTES)
+            if sizes[key] <= limit:
+                step.sizes[key] = sizes[key]
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def _read(self, window: Sequence[_Step]) -> list[Fetched]:
+        """Read the bytes of a window of steps: for each media column, one call for whole media and one for parts."""
+        began = time.perf_counter()
+        sizes = {key: size for step in window for key, size in step.sizes.items()}
+        plans = {ref: each for step in window for ref, each in step.plans.items()}
+        blobs = Blobs(clips={ref: each for ref, each in plans.items() if isinstance(each, MediaError)})
+        num_reads = num_bytes = 0
+        for source in sorted({source for source, _ in sizes}):
+            rows = np.array(sorted(row for each, row in sizes if each == source), dtype=np.uint64)
+            read = self._read_whole(source, rows)
+            blobs.whole |= {(source, int(row)): data for row, data in zip(rows, read, strict=True)}
+            num_reads += 1
+        for source in sorted({ref.source for ref in plans}):
+            planned = [(ref, *each) for ref, each in plans.items() if ref.source == source and isinstance(each, tuple)]
+            if planned:
+                pieces = self._read_parts(source, [(ref.row, plan) for ref, _, plan in planned])
+                for (ref, index, plan), each in zip(planned, pieces, strict=True):
+                    clip = each if isinstance(each, MediaError) else Clip(index=index, plan=plan, pieces=each)
+                    blobs.clips[ref] = clip
+                num_reads += 1
+                num_bytes += sum(plan.read_bytes for _, _, plan in planned)
+        num_bytes += sum(sizes.values())
+        self._stats.add(num_reads=num_reads, num_bytes=num_bytes, read_seconds=time.perf_counter() - began)
+        return [Fetched(samples=step.samples, blobs=blobs) for step in window]
+
+    def _read_whole(self, source: int, rows: NDArray[np.uint64]) -> Sequence[bytes | MediaError | None]:
         """Return the bytes of rows; where reading fails, the error in place of those of the row that it is about."""
         table, column = self.table(source)
         try:
@@ -202,4 +310,31 @@ class Fetcher:
         except MediaError as error:
             if len(rows) == 1:
                 return [error]
-            return [one for row in rows for one in self._read_blobs(source, row[None])]
+            return [one for row in rows for one in self._read_whole(source, row[None])]
+
+    def _read_parts(self, source: int, plans: Sequence[tuple[int, VideoPlan]]) -> list[Sequence[bytes] | MediaError]:
+        """Return the bytes of the ranges of plans; where reading fails, the error in place of those of the plan."""
+        table, column = self.table(source)
+        ranges = [(row, offset, size) for row, plan in plans for offset, size in plan.ranges]
+        try:
+            read = iter(table.read_ranges(column, ranges))
+            return [[next(read) for _ in plan.ranges] for _, plan in plans]
+        except MediaError as error:
+            if len(plans) == 1:
+                return [error]
+            return [one for plan in plans for one in self._read_parts(source, [plan])]
+
+
+def _plan(
+    ref: MediaRef, key: Key, indexes: dict[Key, bytes], decoded: dict[Key, PacketIndex]
+) -> tuple[PacketIndex, VideoPlan] | MediaError:
+    try:
+        if key not in decoded:
+            decoded[key] = PacketIndex.from_bytes(indexes[key])
+        return decoded[key], plan_video(decoded[key], ref.ops)
+    except MediaError as error:
+        return error
+
+
+def _planned_bytes(step: _Step) -> int:
+    return sum(each[1].read_bytes for each in step.plans.values() if isinstance(each, tuple))

@@ -16,7 +16,7 @@ import numpy as np
 
 from cutlist.errors import CutlistError, MediaError
 from cutlist.reader.decoding import Decoder, Processor
-from cutlist.reader.fetching import Fetched, Fetcher, Part
+from cutlist.reader.fetching import AnyPart, Fetched, Fetcher, Part
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
 from cutlist.settings import num_cores
 
@@ -47,6 +47,7 @@ class Reader:
         processors: Sequence[Processor] = (),
         num_threads: int | None = None,
         prefetch_bytes: int = 512 * 2**20,
+        seed: int = 0,
         spare: Spare | None = None,
         max_failures: float = 1.0,
     ):
@@ -59,6 +60,7 @@ class Reader:
             num_threads: Threads that decode; default one for each core.
             prefetch_bytes: Bound on the encoded bytes that are held, and on the bytes of steps decoded ahead; one step
                 alone may need more.
+            seed: Of what is random in decoding: `random_crop` and its like (`cutlist.media.resolve`).
             spare: What takes the place of a sample that cannot be decoded; None: it is an error.
             max_failures: Share of the samples, beyond the first few, that may fail before that is an error.
         """
@@ -72,11 +74,11 @@ class Reader:
         self._spare = spare
         self._max_failures = max_failures
         # Four windows live at a time: being read, waiting, being decoded, and decoded but not yet asked for.
-        self._fetcher = Fetcher(selections, store, self.stats, window_bytes=max(prefetch_bytes // 4, 1))
+        self._fetcher = Fetcher(selections, store, self.stats, window_bytes=max(prefetch_bytes // 4, 1), seed=seed)
         self._decoder = Decoder(self._fetcher, processors, self.stats)
         self._step_bytes = 0  # of the largest step so far, decoded
 
-    def read(self, steps: Iterable[Sequence[Part]]) -> Generator[list[Row], None, None]:
+    def read(self, steps: Iterable[Sequence[AnyPart]]) -> Generator[list[Row], None, None]:
         """Yield the decoded rows of each step, in order: part after part, each in the order of its positions.
 
         Threads are started by the first `next` and gone when the generator ends, fails or is closed.
@@ -158,7 +160,7 @@ class Reader:
             return min(wanted, 2)
         return max(1, min(wanted, self._prefetch_bytes // self._step_bytes))
 
-    def _fetch(self, steps: Iterator[Sequence[Part]], out: queue.Queue[Any], stop: threading.Event) -> None:
+    def _fetch(self, steps: Iterator[Sequence[AnyPart]], out: queue.Queue[Any], stop: threading.Event) -> None:
         """Read windows of steps until there are no more, or until told to stop."""
 
         def put(item: Any) -> bool:
@@ -187,9 +189,9 @@ class Reader:
         except UndecodableError as error:
             if self._spare is None:
                 raise
-            return self._replaced(self._spare, error, number, sample)
+            return self._replaced(self._spare, error, number, sample, step.samples[sample].epoch)
 
-    def _replaced(self, spare: Spare, error: UndecodableError, number: int, sample: int) -> Row | None:
+    def _replaced(self, spare: Spare, error: UndecodableError, number: int, sample: int, epoch: int) -> Row | None:
         for attempt in range(MAX_ATTEMPTS):
             self.failures[error.failure] = None
             place = spare(number, sample, attempt)
@@ -197,7 +199,7 @@ class Reader:
                 self.stats.add(num_failed=1)
                 return None
             selection, position = place
-            step = self._fetcher.fetch([(selection, np.array([position], dtype=np.int64))])
+            step = self._fetcher.fetch([Part(selection, np.array([position], dtype=np.int64), epoch)])
             try:
                 row = self._decoder.row(step.samples[0], step.blobs)
             except UndecodableError as another:

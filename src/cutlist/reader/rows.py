@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cutlist.media.reference import MediaRef, to_ref
+from cutlist.media.reference import MediaRef
 from cutlist.packing import has_media, is_media, with_refs
 
 if TYPE_CHECKING:
@@ -17,12 +17,15 @@ Row = dict[str, Any]
 """One sample: column name → value. Media are arrays (`cutlist.media.decode` has the shapes), `raw` is bytes, an ARRAY
 of numbers is an array, NULL is None; all else is the Python value."""
 
+Draw = Callable[[MediaRef], MediaRef]
+"""Draws what is random in a reference."""
+
 
 class Nested:
     """A list, struct or map with media references inside, each replaced when it is decoded."""
 
-    def __init__(self, value: Any, kind: pa.DataType, refs: list[MediaRef]):
-        self._value = with_refs(value, kind, refs)
+    def __init__(self, value: Any, kind: pa.DataType, drawn: Draw):
+        self._value = with_refs(value, kind, drawn)
 
     def map(self, decoded: Callable[[MediaRef], Any]) -> Any:
         """Return the value with each reference replaced."""
@@ -39,15 +42,13 @@ class Nested:
         return walk(self._value)
 
 
-def values(column: pa.ChunkedArray, refs: list[MediaRef]) -> list[Any]:
-    """Return a column's values, one for each row, and add the references among them to `refs`."""
+def values(column: pa.ChunkedArray, draws: Sequence[Draw]) -> list[Any]:
+    """Return a column's values, one for each row; a reference among them is what the draw of its row makes of it."""
     kind = column.type
-    if is_media(kind):
-        found = [to_ref(value) for value in column.to_pylist()]
-        refs.extend(ref for ref in found if ref is not None)
-        return list(found)
     if has_media(kind):
-        return [None if value is None else Nested(value, kind, refs) for value in column.to_pylist()]
+        of = with_refs if is_media(kind) else Nested
+        rows = zip(column.to_pylist(), draws, strict=True)
+        return [None if value is None else of(value, kind, draw) for value, draw in rows]
     array = fixed_array(column)
     return list(array) if array is not None else column.to_pylist()
 

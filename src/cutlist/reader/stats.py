@@ -10,12 +10,16 @@ from cutlist.errors import MediaError
 
 @dataclass(slots=True)
 class ReaderStats:
-    """What a reader has done. Bytes and reads are those of media and of late values: a read is one call for many whole
-    blobs or values, or one read of a blob that is read in part. `decode_seconds` and `process_seconds`, of row
-    processors, are summed over threads; `wait_seconds` is the time that the consumer of rows waited for them.
-    `num_failed` is how many samples could not be decoded, `num_spares` how many of them were replaced."""
+    """What a reader has done.
+
+    Bytes and reads are those of media, packet indexes and late values; a read is one call for many values, or one read
+    of a medium that is read as a file. `num_planned` is how many media were decoded by their packet index, `num_failed`
+    how many samples could not be decoded, and `num_spares` how many of them were replaced. `decode_seconds` and
+    `process_seconds`, of row processors, are summed over threads; `wait_seconds` is the time that the consumer waited.
+    """
 
     num_samples: int = 0
+    num_planned: int = 0
     num_failed: int = 0
     num_spares: int = 0
     num_bytes: int = 0

@@ -20,6 +20,9 @@ from cutlist.store.scan import ScanTable, scannable
 INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 """Kinds of scalar indexes."""
 
+PACKETS_OF = b"cutlist:packets_of"
+"""Metadata of a column with packet indexes: the media column that they are of."""
+
 _MEDIA_KINDS = ("video", "image", "audio")
 
 
@@ -87,14 +90,24 @@ class Table:
         return kinds
 
     @property
+    def packet_columns(self) -> dict[str, str]:
+        """Name of each Blob v2 column that has packet indexes → the column with these, which SQL does not see."""
+        of = {(each.metadata or {}).get(PACKETS_OF, b"").decode(): each.name for each in self.schema}
+        return {name: column for name, column in of.items() if name in self.media_columns}
+
+    @property
     def hidden_columns(self) -> dict[str, str]:
         """Columns of types that DuckDB cannot hold → the type."""
-        return {each.name: str(each.type) for each in self.schema if not is_blob(each) and not scannable(each.type)}
+        return {
+            each.name: str(each.type)
+            for each in self.schema
+            if not is_blob(each) and not scannable(each.type) and not _is_internal(each)
+        }
 
     @property
     def sql_columns(self) -> list[str]:
         """Names of the columns that SQL sees, in order; media columns are among them."""
-        return [each.name for each in self.schema if is_blob(each) or scannable(each.type)]
+        return [each.name for each in self.schema if is_blob(each) or (scannable(each.type) and not _is_internal(each))]
 
     def scan(self, filter: str | None = None) -> ScanTable:
         """Return the table as an Arrow dataset that DuckDB scans with projection and filter push-down.
@@ -239,6 +252,18 @@ class Table:
             raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
         return [data for _, data in pairs]
 
+    def read_ranges(self, column: str, ranges: Sequence[tuple[int, int, int]]) -> list[bytes]:
+        """Return bytes of one media column for each (row id, offset, size), in order, in one coalesced read.
+
+        Raises:
+            MediaError: if a row is gone from this version, a range is beyond its medium, or the storage fails.
+        """
+        try:
+            found = self.dataset.read_blob_ranges(column, list(ranges), selector="ids")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
+        return [data if data is not None else b"" for _, _, data in found]
+
     def open_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[BinaryIO | None]:
         """Return a seekable file for each row id, in order; bytes are read when asked for.
 
@@ -250,13 +275,37 @@ class Table:
         except (OSError, ValueError, RuntimeError) as error:
             raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
 
+    def describe(self, column: str, row_ids: NDArray[np.uint64]) -> tuple[NDArray[np.int64], list[bytes | None]]:
+        """Return the sizes of one media column for each row id (ascending, each once), and their packet indexes.
+
+        Returns:
+            Sizes, int64, shape (len(row_ids),), 0 for NULL; and for each row its packet index, None where it has none.
+        """
+        index = self.packet_columns.get(column)
+        taken = self.dataset._take_rows(row_ids, columns=["_rowid", column, *([index] if index else [])])
+        self._all_there(row_ids, taken)
+        sizes = _sizes(taken[column])
+        return sizes, taken[index].to_pylist() if index else [None] * len(row_ids)
+
     def blob_sizes(self, column: str, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0."""
         taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
         self._all_there(row_ids, taken)
-        descriptors = taken[column].combine_chunks()
-        sizes = pa.compute.struct_field(descriptors, "size")
-        return np.asarray(sizes.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+        return _sizes(taken[column])
+
+
+def _sizes(descriptors: pa.ChunkedArray) -> NDArray[np.int64]:
+    sizes = pa.compute.struct_field(descriptors.combine_chunks(), "size")
+    return np.asarray(sizes.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _is_internal(field: pa.Field) -> bool:
+    return PACKETS_OF in (field.metadata or {})
+
+
+def packets_field(column: str) -> pa.Field:
+    """Return the field of the packet indexes of a media column."""
+    return pa.field(f"{column}_packet_index", pa.large_binary(), metadata={PACKETS_OF: column.encode()})
 
 
 def _restore(name: str, uri: str, version: int, storage_options: Mapping[str, str] | None) -> Table:

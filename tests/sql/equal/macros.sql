@@ -58,3 +58,7 @@ SELECT id, clip(video, unnest([0, 1, 2]), 9) AS span FROM videos
 SELECT id, clip(video, s, 9) AS span FROM (SELECT *, unnest([0, 1, 2]) AS s FROM videos)
 -- title: two dozen calls
 SELECT video.clip(0, 2).resize(1, 8) AS c0, video.clip(1, 3).resize(2, 8) AS c1, video.clip(2, 4).resize(3, 8) AS c2, video.clip(3, 5).resize(4, 8) AS c3, video.clip(4, 6).resize(5, 8) AS c4, video.clip(5, 7).resize(6, 8) AS c5, video.clip(6, 8).resize(7, 8) AS c6, video.clip(7, 9).resize(8, 8) AS c7, video.clip(8, 10).resize(9, 8) AS c8, video.clip(9, 11).resize(10, 8) AS c9, video.clip(10, 12).resize(11, 8) AS c10, video.clip(11, 13).resize(12, 8) AS c11 FROM videos
+-- title: random operations and sound
+SELECT id, video.clip(0, 9).random_clip(2).random_crop(16, 16).random_flip() AS frames, video.clip(0, 9).random_clip(2).audio(16000) AS sound FROM videos
+-- title: random operations by name, over NULL
+SELECT random_crop(video, width := width // 2, height := NULL) AS a, random_flip(video, probability := 0.25) AS b, audio(video, sample_rate := 8000) AS c, random_clip(video, seconds := motion + 0.5) AS d FROM videos WHERE motion IS NULL OR motion BETWEEN 0 AND 50

@@ -109,3 +109,39 @@ SELECT id, clip(video, (SELECT min(seconds) FROM captions c WHERE c.video_id = v
 -- title: unnest as parameter of one of four calls
 -- match: query: UNNEST not supported here
 SELECT id, clip(video, unnest([0, 1, 2]), 9).at_fps(2).resize(3, 4).crop(0, 0, 1, 1) AS span FROM videos
+-- title: a random clip of nothing
+-- match: random_clip\(…, 0\.0\): expected seconds > 0
+SELECT random_clip(video, 0) AS f FROM videos
+-- title: a random clip twice
+-- match: random_clip\(\) is applied a second time
+SELECT video.random_clip(4).random_clip(2) AS f FROM videos
+-- title: a clip of a random clip
+-- match: clip\(\) after random_clip\(\): clip first, then take a random part of the clip
+SELECT video.random_clip(4).clip(0, 2) AS f FROM videos
+-- title: a random clip of frames
+-- match: random_clip\(\) after at_fps\(\) or frames\(\): clip first, then choose its frames
+SELECT video.frames(4).random_clip(1) AS f FROM videos
+-- title: a random crop of nothing
+-- match: random_crop\(…, 8, 0\): expected width and height >= 1
+SELECT random_crop(video, 8, 0) AS f FROM videos
+-- title: a random crop twice
+-- match: random_crop\(\) is applied a second time
+SELECT video.random_crop(9, 9).random_crop(8, 8) AS f FROM videos
+-- title: a random flip twice
+-- match: random_flip\(\) is applied a second time
+SELECT video.random_flip().random_flip() AS f FROM videos
+-- title: a probability above 1
+-- match: random_flip\(…, 1\.5\): expected a probability from 0 to 1
+SELECT random_flip(video, 1.5) AS f FROM videos
+-- title: a rate of kilohertz
+-- match: audio\(…, 16\): expected a sample_rate from 1000 to 768000
+SELECT audio(video, 16) AS f FROM videos
+-- title: sound twice
+-- match: audio\(\) is applied a second time
+SELECT video.audio(8000).audio(16000) AS f FROM videos
+-- title: pixels of sound
+-- match: resize\(\) after audio\(\): sound has no frames and no pixels; apply it to the video
+SELECT video.audio(16000).resize(8, 8) AS f FROM videos
+-- title: a clip of sound that was cut at random
+-- match: clip\(\) after random_clip\(\)
+SELECT video.random_clip(2).audio(16000).clip(0, 1) AS f FROM videos

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from cutlist.compiler.facts import FindTable, TableFacts
     from cutlist.compiler.text import Statement
 
-DECODE = frozenset({"clip", "at_fps", "frames", "resize", "resize_short", "crop", "center_crop", "raw"})
+DECODE = frozenset(
+    {
+        *("clip", "at_fps", "frames", "resize", "resize_short", "crop", "center_crop", "raw"),
+        *("audio", "random_clip", "random_crop", "random_flip"),
+    }
+)
 """The macros that take a media reference first and return one."""
 
 
