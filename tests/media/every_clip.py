@@ -120,6 +120,7 @@ def main() -> None:
     refused: Counter[str] = Counter()
     with (args.media / "MANIFEST.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["kind"] == "video"]
+    random.Random(args.seed).shuffle(rows)  # a run that is cut short has some of every kind
     for row in rows:
         if time.monotonic() > stop:
             counts["files left for want of time"] += 1
