@@ -136,12 +136,14 @@ class Reader:
         self._window_bytes = max(prefetch_bytes // 4, 1)
         self._step_bytes = 0  # of the largest step so far, decoded
         sources: dict[tuple[TableVersion, str], int] = {}
+        kinds: dict[int, str | None] = {}
         self._numbers: list[list[int]] = []  # of each selection's sources, here
         for selection in self.selections:
             tables = {(each.name, each.version): each for each in selection.tables}
             columns = [(tables[each.table, each.version], each.column) for each in selection.sources]
             self._numbers.append([sources.setdefault(column, len(sources)) for column in columns])
-        self._sources = tuple(sources)
+            kinds.update(zip(self._numbers[-1], (each.kind for each in selection.sources), strict=True))
+        self._sources, self._kinds = tuple(sources), kinds
         self._tables: dict[TableVersion, Table] = {}
 
     def _table(self, source: int) -> tuple[Table, str]:
@@ -364,11 +366,11 @@ class Reader:
             if isinstance(data, MediaError):
                 raise data
             if data is not None:
-                return decode(data, ref.ops)
+                return decode(data, ref.ops, kind=self._kinds[ref.source])
             (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
             if file is None:
                 raise MediaError("the stored medium is NULL")
-            return decode(cast("BinaryIO", _Counted(file, self.stats)), ref.ops)
+            return decode(cast("BinaryIO", _Counted(file, self.stats)), ref.ops, kind=self._kinds[ref.source])
         except MediaError as error:
             raise MediaError(
                 f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column}): {error}"
