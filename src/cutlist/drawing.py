@@ -50,7 +50,7 @@ def draw_sheet(reader: Reader, steps: Iterable[Sequence[AnyPart]], path: Path) -
     tiles, captions = [], []
     for rows in reader.read(steps):
         for row in rows:
-            pictures = [row[name] for name in media if getattr(row.get(name), "dtype", None) == np.uint8]
+            pictures = [row[name] for name in media if _is_picture(row.get(name))]
             if pictures:
                 tiles.append(pictures[0])
                 captions.append(_caption({name: value for name, value in row.items() if name not in media}))
@@ -58,6 +58,11 @@ def draw_sheet(reader: Reader, steps: Iterable[Sequence[AnyPart]], path: Path) -
         raise SelectionError("a sheet needs images or videos; the first samples have none (or raw bytes)")
     contact_sheet(tiles, captions).save(path)
     return len(tiles)
+
+
+def _is_picture(value: Any) -> bool:
+    """Return whether a value is an image or a video, and not raw bytes, sound or a tensor."""
+    return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (3, 4) and value.shape[-3] == 3
 
 
 def _caption(values: Mapping[str, Any]) -> str:

@@ -6,10 +6,11 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from cutlist.errors import MediaError
 from cutlist.media import Op, decode, probe, sniff
+from cutlist.media.image import HAS_HEIF
 
 
 def encode(image: Image.Image, name: str, **options: object) -> bytes:
@@ -23,7 +24,7 @@ def pixels(data: bytes, *ops: Op) -> np.ndarray[tuple[int, ...], np.dtype[np.uin
     assert isinstance(got, np.ndarray)
     assert got.dtype == np.uint8
     assert got.flags.c_contiguous
-    return got  # type: ignore[return-value]
+    return got
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,65 @@ def test_deep_modes_are_scaled(mode: str, value: float, grey: int) -> None:
 
 def test_cmyk_is_converted() -> None:
     assert pixels(encode(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"))[:, 0, 0].tolist() == [255, 0, 0]
+
+
+RAMP = Image.merge("RGB", [Image.linear_gradient("L").rotate(turn).resize((64, 48)) for turn in (0, 90, 180)])
+"""Smooth in each channel, so that a codec that loses keeps it."""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error"),
+    [
+        ("JPEG", {"quality": 95}, 6),
+        ("JPEG", {"quality": 95, "progressive": True}, 6),
+        ("PNG", {}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("WEBP", {"quality": 95}, 12),
+        ("AVIF", {"quality": 95}, 8),
+        ("TIFF", {"compression": "tiff_lzw"}, 0),
+        ("TIFF", {"compression": "tiff_deflate"}, 0),
+        ("JPEG2000", {}, 2),
+        ("BMP", {}, 0),
+        ("HEIF", {"quality": 95}, 12),
+    ],
+)
+def test_formats(name: str, options: dict[str, object], error: int) -> None:
+    if name == "HEIF" and not HAS_HEIF:
+        pytest.skip("needs pillow-heif")
+    got = pixels(encode(RAMP, name, **options)).astype(int)
+    assert np.abs(got - np.asarray(RAMP).transpose(2, 0, 1)).max() <= error
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_cmyk_jpegs_of_adobe_are_inverted(progressive: bool) -> None:
+    """Pillow writes them as Photoshop does: inverted, with Adobe's marker."""
+    data = encode(Image.new("CMYK", (16, 16), (0, 200, 255, 0)), "JPEG", quality=100, progressive=progressive)
+    assert b"Adobe" in data
+    assert np.abs(pixels(data)[:, 8, 8].astype(int) - [255, 55, 0]).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB", "L", "1"])
+def test_transparent_colours_are_kept(mode: str) -> None:
+    picture = RAMP.convert(mode)
+    colour = (0, 0, 0) if mode == "RGB" else 0
+    assert np.array_equal(pixels(encode(picture, "PNG", transparency=colour)), pixels(encode(picture, "PNG")))
+
+
+@pytest.mark.parametrize("missing", [1, 2, 100, 600])
+@pytest.mark.parametrize(
+    ("name", "options"), [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {})]
+)
+def test_what_is_cut_short_is_an_error_and_no_half_picture(name: str, options: dict[str, object], missing: int) -> None:
+    data = encode(RAMP, name, **options)
+    if name == "PNG" and missing < 100:
+        missing = 40  # the last 12 bytes hold nothing
+    with pytest.raises(MediaError, match=r"cannot be decoded|not an image that Pillow can open"):
+        decode(data[: -min(missing, len(data) // 2)], [])
+
+
+def test_icc_profiles_are_not_applied() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    assert np.array_equal(pixels(encode(RAMP, "PNG", icc_profile=profile)), np.asarray(RAMP).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP"])

@@ -1,9 +1,14 @@
 """Media: from the bytes of an image, video or sound to arrays, exact by timestamp, and what a file holds.
 
-`reference` says what SQL asks for, and `randomness` draws what is random in it; `decode` does it, with `image`,
-`video`, `audio` and `sound`; `timeline` and `geometry` are the arithmetic of it; `source`, `frames` and `bitstream` know
-files, timestamps and packets; `indexing`, `packets` and `planned` read videos by packet, with no container; `probe`
-describes a file, and `examine` tells whether all of it can be decoded; `sheet` shows many.
+| file | what is in it |
+|---|---|
+| `reference`, `randomness` | what SQL asks for, and the numbers that are drawn for it |
+| `decode`, `registry` | from bytes to arrays, by kind |
+| `image`, `animation`, `video`, `audio`, `sound`, `tensor` | the kinds |
+| `timeline`, `geometry`, `colour`, `shapes` | their arithmetic |
+| `source`, `frames`, `bitstream`, `canvas` | files, timestamps, packets, pixels |
+| `packets`, `indexing`, `planned` | videos by packet, with no container |
+| `probe`, `examine`, `sheet` | what a file holds, whether all of it can be decoded, many on one picture |
 """
 
 from cutlist.media.decode import decode, sniff
@@ -14,6 +19,7 @@ from cutlist.media.planned import decode_planned, plan_video
 from cutlist.media.probe import MEDIA_SUFFIXES, Probe, probe
 from cutlist.media.randomness import resolve
 from cutlist.media.reference import MediaRef, Op
+from cutlist.media.registry import register
 from cutlist.media.sheet import contact_sheet
 
 __all__ = [
@@ -29,6 +35,7 @@ __all__ = [
     "index_packets",
     "plan_video",
     "probe",
+    "register",
     "resolve",
     "sniff",
 ]

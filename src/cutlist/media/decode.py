@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cutlist.errors import MediaError, listing, suggest
+from cutlist.media.animation import decode_animation
 from cutlist.media.audio import decode_audio
 from cutlist.media.geometry import SPATIAL
 from cutlist.media.image import decode_image
+from cutlist.media.registry import decoder_of, register
 from cutlist.media.sound import decode_sound
 from cutlist.media.source import NoVideoError, Source, as_file, media_errors, read_head, sniff
+from cutlist.media.tensor import decode_tensor, is_tensor
 from cutlist.media.timeline import TEMPORAL
 from cutlist.media.video import decode_video
 
@@ -23,23 +27,26 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "sniff"]
 
-Decoded = NDArray[np.uint8] | NDArray[np.float32] | bytes
-"""What decoding gives: pixels, samples, or for `raw` the bytes."""
+Decoded = NDArray[Any] | bytes
+"""What decoding gives: pixels, samples, a tensor, or for `raw` the bytes."""
 
 _KNOWN = (*TEMPORAL, *SPATIAL, "audio", "raw")
 
 
-def decode(source: Source, ops: Sequence[Op]) -> Decoded:
+def decode(source: Source, ops: Sequence[Op], *, kind: str | None = None) -> Decoded:
     """Return the media after its operations, applied in order.
 
     What the bytes are is read from the bytes. An image gives uint8 (3, H, W) and a video uint8 (T, 3, H, W), RGB,
-    C-contiguous and turned as displayed; audio gives float32 (channels, samples) in [-1, 1] at its own rate; `raw`,
-    alone, gives the undecoded bytes. Safe to call from many threads; each call decodes on its own thread only.
+    C-contiguous and turned as displayed; audio gives float32 (channels, samples) in [-1, 1] at its own rate; a tensor
+    its own dtype and shape; `raw`, alone, gives the undecoded bytes. Safe to call from many threads; each call decodes
+    on its own thread only.
 
     Args:
         source: The whole file as bytes, or a seekable binary file. Of a file only what is needed is read: for a clip of
             an MP4, MOV, WebM or Matroska its header and its own part, where the video can be entered in the middle.
-        ops: The operations, the first applied first.
+        ops: The operations, the first applied first; random ones are resolved (`cutlist.media.resolve`).
+        kind: What the column says its media are. `video` makes a picture a video, of one frame or, animated, of all;
+            `tensor` makes it the values that it stores; what was registered (`cutlist.media.register`) is decoded so.
 
     Raises:
         MediaError: if the bytes cannot be decoded, or the operations do not fit them; nothing else.
@@ -55,14 +62,40 @@ def decode(source: Source, ops: Sequence[Op]) -> Decoded:
     with media_errors("cannot decode"):
         if any(op.name == "raw" for op in ops):
             return _raw(source, ops)
-        if sniff(read_head(source)) == "image":
-            return decode_image(source, ops)
-        if any(op.name == "audio" for op in ops):
-            return decode_sound(source, ops)
+        if kind is None:
+            return _by_bytes(source, ops)
+        decoder = decoder_of(kind)
+        if decoder is not None:
+            return decoder(source, ops)
         try:
-            return decode_video(source, ops)
-        except NoVideoError:
-            return decode_audio(source, ops)
+            return _by_bytes(source, ops)
+        except MediaError as error:
+            raise MediaError(f"{error} (and no decoder is registered for kind {kind!r})") from error
+
+
+def _by_bytes(source: Source, ops: Sequence[Op], picture: Callable[..., Decoded] = decode_image) -> Decoded:
+    """Return the media decoded as what its bytes are.
+
+    Args:
+        picture: What decodes a picture.
+    """
+    head = read_head(source)
+    if is_tensor(head):
+        return decode_tensor(source, ops)
+    if sniff(head) == "image":
+        return picture(source, ops)
+    if any(op.name == "audio" for op in ops):
+        return decode_sound(source, ops)
+    try:
+        return decode_video(source, ops)
+    except NoVideoError:
+        return decode_audio(source, ops)
+
+
+register("image", _by_bytes)
+register("audio", _by_bytes)
+register("video", partial(_by_bytes, picture=decode_animation))
+register("tensor", decode_tensor)
 
 
 def _raw(source: Source, ops: Sequence[Op]) -> bytes:

@@ -1,7 +1,7 @@
 """Image bytes to RGB pixels, with Pillow: upright, whatever the colour mode.
 
 Alpha is dropped, not blended: the colour that the file stores is kept. ICC profiles are not applied. Of an animation
-the first frame counts.
+the first frame counts (`animation.py` has all). A file that is cut short is an error, never half a picture.
 """
 
 from __future__ import annotations
@@ -101,6 +101,12 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if exif_orientation(image) > 4 else (width, height)
 
 
+def turn(image: Image.Image, picture: Image.Image) -> Image.Image:
+    """Return a picture turned upright by the EXIF orientation of the image that it was made of."""
+    orientation = exif_orientation(image)
+    return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture
+
+
 def decode_image(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
     """Return an image after `ops`: uint8 (3, H, W), RGB, C-contiguous, turned upright by its EXIF orientation first.
 
@@ -124,9 +130,7 @@ def decode_image(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
         drafted = least and image.draft("RGB", least[::-1] if orientation > 4 else least)
         by = round(stored / drafted[1][2]) if drafted else 1
         image.load()
-        picture = to_rgb(image)
-        if orientation in _TURNS:
-            picture = picture.transpose(_TURNS[orientation])
+        picture = turn(image, to_rgb(image))
         reduced = Reduced(size, by, _origin(picture.size, size, by, orientation))
         return np.ascontiguousarray(np.asarray(apply(picture, todo, reduced)).transpose(2, 0, 1))
 

@@ -93,12 +93,12 @@ class Decoder:
         if isinstance(data, MediaError):
             raise data
         if data is not None:
-            return decode(data, ref.ops)
+            return decode(data, ref.ops, kind=self._fetcher.kinds[ref.source])
         table, stored = self._fetcher.table(ref.source)
         (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
         if file is None:
             raise MediaError("the stored medium is NULL")
-        return decode(cast("BinaryIO", _Counted(file, self._stats)), ref.ops)
+        return decode(cast("BinaryIO", _Counted(file, self._stats)), ref.ops, kind=self._fetcher.kinds[ref.source])
 
 
 class _Counted:

@@ -127,12 +127,15 @@ class Fetcher:
         self._window_bytes = window_bytes
         self._seed = seed
         sources: dict[tuple[TableVersion, str], int] = {}
+        kinds: dict[int, str | None] = {}
         self._numbers: list[list[int]] = []  # of each selection's sources, here
         for selection in self.selections:
             tables = {(each.name, each.version): each for each in selection.tables}
             columns = [(tables[each.table, each.version], each.column) for each in selection.sources]
             self._numbers.append([sources.setdefault(column, len(sources)) for column in columns])
+            kinds.update(zip(self._numbers[-1], (each.kind for each in selection.sources), strict=True))
         self._sources = tuple(sources)
+        self.kinds = kinds
         self._tables: dict[TableVersion, Table] = {}
 
     def open(self) -> None:

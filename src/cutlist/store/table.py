@@ -23,7 +23,7 @@ INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 PACKETS_OF = b"cutlist:packets_of"
 """Metadata of a column with packet indexes: the media column that they are of."""
 
-_MEDIA_KINDS = ("video", "image", "audio")
+_MEDIA_KINDS = ("video", "image", "audio", "tensor")
 
 
 def is_blob(field: pa.Field) -> bool:
@@ -32,7 +32,10 @@ def is_blob(field: pa.Field) -> bool:
 
 
 def blob_field(name: str, kind: str) -> pa.Field:
-    """Return a Blob v2 field that says what kind of media (`video`, `image`, `audio`) its bytes are."""
+    """Return a Blob v2 field that says what kind of media its bytes are.
+
+    `video`, `image`, `audio`, `tensor`, or a kind of one's own (`cutlist.media.register`).
+    """
     return lance.blob_field(name).with_metadata({**(lance.blob_field(name).metadata or {}), "cutlist:kind": kind})
 
 
@@ -81,7 +84,7 @@ class Table:
 
     @property
     def media_columns(self) -> dict[str, str | None]:
-        """Name of each Blob v2 column → its kind: `video`, `image`, `audio`, or None where nothing says."""
+        """Name of each Blob v2 column → its kind: what its field says, or a name such as `video`, or None."""
         kinds: dict[str, str | None] = {}
         for each in self.schema:
             if is_blob(each):
