@@ -18,11 +18,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import cutlist
-from cutlist import checking, cli
+from cutlist import cli
 from cutlist.errors import CatalogError
 from cutlist.media import examine
+from cutlist.pool import Watchdog
 from cutlist.store import Store, blob_array, blob_field
-from cutlist.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,4 +168,3 @@ def test_a_watchdog_names_what_takes_long() -> None:
 
     with ThreadPoolExecutor(1) as pool, pytest.raises(TimeoutError, match="my own"):
         watchdog.result(pool.submit(late))
-    assert checking.SLOW_SECONDS > 60

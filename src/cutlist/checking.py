@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +18,8 @@ import numpy as np
 
 from cutlist.errors import MediaError
 from cutlist.media import examine, probe
+from cutlist.pool import in_order
 from cutlist.watch import counting
-from cutlist.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,12 +28,6 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS = 2.0
 """How often a check keeps what it has found."""
-
-SLOW_SECONDS = 600.0
-"""How long one file may take before it is named."""
-
-ROWS_AHEAD = 8
-"""Rows under way for each thread, so that one long video does not hold up the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,34 +123,23 @@ def check_column(
 def _check_all(
     table: Table, column: str, rows: NDArray[np.uint64], only_probe: bool, num_threads: int
 ) -> Iterator[tuple[int, _Failed | None]]:
-    """Yield each row id and what is wrong with its medium, in order; a few are under way at a time."""
-    watchdog = Watchdog(SLOW_SECONDS)
+    """Yield each row id and what is wrong with its medium, in order."""
 
     def check(row_id: int) -> _Failed | None:
-        with watchdog.over(lambda: f"{table.name}@{table.version}, row id {row_id}, column {column}"):
-            try:
-                (source,) = table.open_blobs(column, np.array([row_id], dtype=np.uint64))
-                if source is not None and only_probe:
-                    probe(source)
-                elif source is not None:
-                    examine(source)
-            except MediaError as error:
-                return _Failed(row_id=row_id, error_type=type(error).__name__, message=str(error))
+        try:
+            (source,) = table.open_blobs(column, np.array([row_id], dtype=np.uint64))
+            if source is not None and only_probe:
+                probe(source)
+            elif source is not None:
+                examine(source)
+        except MediaError as error:
+            return _Failed(row_id=row_id, error_type=type(error).__name__, message=str(error))
         return None
 
-    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="cutlist-check")
-    waiting: deque[tuple[int, Future[_Failed | None]]] = deque()
-    try:
-        for row_id in rows.tolist():
-            if len(waiting) >= ROWS_AHEAD * num_threads:
-                first, future = waiting.popleft()
-                yield first, watchdog.result(future)
-            waiting.append((row_id, pool.submit(check, row_id)))
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, watchdog.result(future)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def name(row_id: int) -> str:
+        return f"{table.name}@{table.version}, row id {row_id}, column {column}"
+
+    return in_order(rows.tolist(), check, num_threads=num_threads, name=name)
 
 
 def _last(file: Path, identity: str) -> int:

@@ -21,6 +21,7 @@ from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
+from cutlist.indexing import index_packets_of
 from cutlist.ingest import KINDS, MADE, IngestReport, ingest
 from cutlist.metadata import Metadata
 from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
@@ -264,17 +265,26 @@ class Session:
         names = [query] if query is not None else sorted(self.views)
         return list(dict.fromkeys(remark for name in names for remark in self._engine.lint(self.statement, name)))
 
-    def index(self, table: str, column: str, *, kind: str | None = None) -> str:
-        """Make a scalar index of a column, so that filters on it read just the rows that match; return its kind.
+    def index(self, table: str, column: str, *, kind: str | None = None, progress: bool | None = None) -> str:
+        """Make a scalar index of a column, so that filters on it read just the rows that match; or, of a media column,
+        the packet indexes of the videos that have none, so that clips of them are read by packet. Return what was made.
 
         Args:
-            kind: `BTREE` (ranges; the default), `BITMAP` (few distinct values; the default for BOOLEAN), `LABEL_LIST`
-                (lists; the default for them), `NGRAM` (parts of text), `ZONEMAP` or `BLOOMFILTER`.
+            kind: Of a scalar index: `BTREE` (ranges; the default), `BITMAP` (few distinct values; the default for
+                BOOLEAN), `LABEL_LIST` (lists; the default for them), `NGRAM` (parts of text), `ZONEMAP` or
+                `BLOOMFILTER`.
+            progress: Whether to show a progress bar for packet indexes; default: where standard error is a terminal.
 
         Raises:
             CatalogError: if there is no such table or column, or Lance has no such index for its type.
         """
-        made = self._table(table).create_index(column, kind)
+        found = self._table(table)
+        if column in found.media_columns and kind is None:
+            threads = self.settings.num_threads or num_cores()
+            latest = self.store.open(found.name)
+            made = str(index_packets_of(self.store, latest, column, num_threads=threads, progress=progress))
+        else:
+            made = found.create_index(column, kind)
         self.refresh()
         return made
 

@@ -213,12 +213,15 @@ def index(
 ) -> None:
     """Make a scalar index of a column: queries that filter on it then read just the rows that match.
 
+    Of a column of videos it makes the packet indexes that are not there: clips are then read by packet.
+
     Example: `cutlist index videos category --kind BITMAP --root data`
     """
     with cutlist.connect(root, views=views) as session:
         made = session.index(table, column, kind=kind)
         indexed = fold_case(session.tables, table)
-    typer.echo(f"{indexed.name if indexed else table}.{column}: {made} index, in version {indexed and indexed.version}")
+    what = made if " " in made else f"{made} index"
+    typer.echo(f"{indexed.name if indexed else table}.{column}: {what}, in version {indexed and indexed.version}")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from cutlist.media.bitstream import is_shown, parameter_sets, starts_clean
 from cutlist.media.frames import Frames, open_video, orientation, stamp
 from cutlist.media.packets import Colour, PacketIndex
 from cutlist.media.planned import PromiseError, Run, begins_of, decode_run
+from cutlist.media.source import NoVideoError, read_head, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,6 +58,31 @@ class _Row(NamedTuple):
     is_start: bool
     is_shown: bool
     is_discarded: bool
+
+
+UNPLANNED = b"!"
+"""What stands before the reason in the stored form of an index that cannot be."""
+
+
+def stored_index(source: Source) -> bytes:
+    """Return the packet index of a medium as it is stored beside it, or why it has none, after `UNPLANNED`.
+
+    Raises:
+        OSError: if the source cannot be read; nothing else.
+
+    Examples:
+        >>> stored_index(b"P6 2 1 255 RGBrgb")
+        b'!not a video'
+    """
+    try:
+        if sniff(read_head(source)) != "av":
+            return UNPLANNED + b"not a video"
+        index = index_packets(source)
+    except NoVideoError:
+        return UNPLANNED + b"not a video"
+    except MediaError as error:
+        return UNPLANNED + str(error).encode()
+    return UNPLANNED + index.reason.encode() if isinstance(index, Unplanned) else index.to_bytes()
 
 
 def index_packets(source: Source, *, verify: bool = False) -> PacketIndex | Unplanned:

@@ -13,9 +13,9 @@ from cutlist.errors import MediaError, SelectionError
 from cutlist.media import decode, decode_planned
 from cutlist.media.planned import PromiseError
 from cutlist.media.reference import MediaRef
+from cutlist.pool import Watchdog
 from cutlist.reader.rows import Nested, Row
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
-from cutlist.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from cutlist.reader.fetching import Blobs, Fetcher, Sample

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cutlist.errors import MediaError, SelectionError
 from cutlist.media import PacketIndex, plan_video, resolve
+from cutlist.media.indexing import UNPLANNED
 from cutlist.packing import renumbered
 from cutlist.reader.rows import Row, values
 
@@ -42,7 +43,7 @@ WINDOW_ROWS = 512
 CLIPS = ("clip", "random_clip")
 """Operations for which a part of the bytes is enough."""
 
-UNPLANNED = ("raw", "audio")
+WHOLE_OPS = ("raw", "audio")
 """Operations that need more of a file than the packets of its pictures."""
 
 Key = tuple[int, int]
@@ -255,7 +256,11 @@ class Fetcher:
             ordered = sorted(ids)
             found, stored = table.describe(column, np.array(ordered, dtype=np.uint64))
             sizes |= {(source, row): int(size) for row, size in zip(ordered, found, strict=True)}
-            indexes |= {(source, row): each for row, each in zip(ordered, stored, strict=True) if each}
+            indexes |= {
+                (source, row): each
+                for row, each in zip(ordered, stored, strict=True)
+                if each and not each.startswith(UNPLANNED)
+            }
         read = sum(map(len, indexes.values()))
         self._stats.add(num_bytes=read, num_reads=len(rows) if read else 0, read_seconds=time.perf_counter() - began)
         decoded: dict[Key, PacketIndex] = {}
@@ -268,7 +273,7 @@ class Fetcher:
         clipped: dict[Key, bool] = {}
         for ref in step.refs:
             key = (ref.source, ref.row)
-            if key in indexes and not any(op.name in UNPLANNED for op in ref.ops):
+            if key in indexes and not any(op.name in WHOLE_OPS for op in ref.ops):
                 if ref not in step.plans:
                     step.plans[ref] = _plan(ref, key, indexes, decoded)
             else:

@@ -2,7 +2,7 @@
 
 from cutlist.store.root import FAILURES, FAILURES_SCHEMA, Store
 from cutlist.store.scan import SCAN_BATCH_ROWS, ScanTable
-from cutlist.store.table import Table, blob_array, blob_field, is_blob
+from cutlist.store.table import Table, blob_array, blob_field, is_blob, packets_field
 
 __all__ = [
     "FAILURES",
@@ -14,4 +14,5 @@ __all__ = [
     "blob_array",
     "blob_field",
     "is_blob",
+    "packets_field",
 ]

@@ -13,6 +13,7 @@ import lance
 import lance_namespace
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, SettingsError
@@ -153,6 +154,51 @@ class Store:
             if there is None and self.find(name) is not None:  # made by another process meanwhile
                 return self.append(name, rows, message=message)
             raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {first_line(error)}") from error
+        return self.open(name)
+
+    def fill(self, name: str, column: pa.Field, row_ids: NDArray[np.uint64], values: pa.Array) -> Table:
+        """Set a column of some rows in one commit, making the column if it is not there; return the new version.
+
+        The column's bytes are written for the fragments that the rows are in, and those of no other column.
+
+        Args:
+            row_ids: uint64, each once.
+            values: One for each row id.
+
+        Raises:
+            CatalogError: if the values cannot be written; none is.
+        """
+        table = self.open(name)
+        if column.name not in table.schema.names:
+            table.dataset.add_columns(column)
+            table = self.open(name)
+        rows = table.dataset._take_rows(row_ids, columns=["_rowid", "_rowaddr"])
+        fragments = rows["_rowaddr"].to_numpy() >> np.uint64(32)
+        order = pc.index_in(rows["_rowid"].combine_chunks(), pa.array(row_ids))
+        filled = pa.table({"_rowid": rows["_rowid"], column.name: values.take(order)})
+        updated, modified, offsets = [], [], {}
+        try:
+            for number in np.unique(fragments).tolist():
+                mine = filled.filter(pa.array(fragments == number))
+                fragment, modified, places = table.dataset.get_fragment(number).update_columns(mine, with_offsets=True)
+                updated.append(fragment)
+                offsets[number] = places
+            if updated:
+                operation = lance.LanceOperation.Update(
+                    updated_fragments=updated,
+                    fields_modified=modified,
+                    update_mode="rewrite_columns",
+                    updated_fragment_offsets=offsets,
+                )
+                lance.LanceDataset.commit(
+                    table.uri,
+                    operation,
+                    read_version=table.version,
+                    storage_options=dict(self.storage_options or {}) or None,
+                    commit_message=f"fill {column.name} of {len(filled)} rows",
+                )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise CatalogError(f"cannot write column {column.name} of table {name}: {first_line(error)}") from error
         return self.open(name)
 
     def failed_media(self) -> dict[tuple[str, str], NDArray[np.uint64]]:

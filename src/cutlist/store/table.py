@@ -221,9 +221,14 @@ class Table:
             values = pa.chunked_array([chunk.storage for chunk in values.chunks], type=values.type.storage_type)
         return values.take(pa.compute.index_in(row_ids, taken["_rowid"].combine_chunks()))
 
-    def media_rows(self, column: str) -> NDArray[np.uint64]:
-        """Return the row ids of the rows of which a media column is not NULL; uint64, ascending."""
-        found = self.dataset.scanner(columns=["_rowid"], filter=f"`{column}` IS NOT NULL").to_table()
+    def media_rows(self, column: str, *, without: str | None = None) -> NDArray[np.uint64]:
+        """Return the row ids of the rows of which a media column is not NULL; uint64, ascending.
+
+        Args:
+            without: Only rows in which this column is NULL.
+        """
+        lacks = "" if without is None or without not in self.schema.names else f" AND `{without}` IS NULL"
+        found = self.dataset.scanner(columns=["_rowid"], filter=f"`{column}` IS NOT NULL{lacks}").to_table()
         return np.sort(found["_rowid"].to_numpy())
 
     def fragments(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
