@@ -326,7 +326,7 @@ class Reader:
         except MediaError as error:
             if len(rows) == 1:
                 return [error]
-            return [one for row in rows for one in self._read_blobs(source, row[None])]
+            return [one for half in np.array_split(rows, 2) for one in self._read_blobs(source, half)]
 
     # -- decode and process: a pool -------------------------------------------------------------------------------
 
@@ -359,8 +359,9 @@ class Reader:
                 raise MediaError("the stored medium is NULL")
             return decode(cast("BinaryIO", _Counted(file, self.stats)), ref.ops)
         except MediaError as error:
+            reason = table.dead_pointer(stored, ref.row) or error
             raise MediaError(
-                f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column}): {error}"
+                f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column}): {reason}"
             ) from error
 
 
