@@ -1,4 +1,4 @@
-"""A folder served as S3, read-only: its first-level folders are buckets. Enough for Lance and Arrow, in this process."""
+"""A folder served as S3, read-only: its first-level folders are buckets. Enough for Lance and for Arrow."""
 
 from __future__ import annotations
 

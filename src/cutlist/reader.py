@@ -314,7 +314,9 @@ class Reader:
         sources = sorted({source for source, _ in sizes})
         for source in sources:
             rows = np.array(sorted(row for each, row in sizes if each == source), dtype=np.uint64)
-            blobs |= {(source, int(row)): data for row, data in zip(rows, self._read_blobs(source, rows), strict=True)}
+            for row, data in zip(rows.tolist(), self._read_blobs(source, rows), strict=True):
+                short = isinstance(data, bytes) and len(data) != sizes[source, row]
+                blobs[source, row] = MediaError("the storage gave fewer bytes than the medium has") if short else data
         self.stats.add(num_reads=len(sources), num_bytes=sum(sizes.values()), read_seconds=time.perf_counter() - began)
         return [_Fetched(planned=planned, blobs=blobs) for planned in window]
 

@@ -16,7 +16,8 @@ import pyarrow.fs
 
 from cutlist.errors import IngestError
 
-_BUFFER_BYTES = 256 * 1024
+_LOCAL_BUFFER_BYTES = 16 * 1024
+_OBJECT_BUFFER_BYTES = 256 * 1024
 _OPEN_OBJECTS = 16
 
 # What Lance calls a setting of S3 → what Arrow does; each may start with `aws_`, in either case.
@@ -55,8 +56,10 @@ class LocalFile:
 
     @property
     def located(self) -> str:
-        """The absolute path."""
-        return str(self.path.resolve() if ".." in self.path.parts else self.path.absolute())
+        """The absolute path, without `..`."""
+        parts = self.path.absolute().parts
+        up = max((place for place, part in enumerate(parts, start=1) if part == ".."), default=0)
+        return str(Path(*parts[:up]).resolve().joinpath(*parts[up:]) if up else self.path.absolute())
 
     @property
     def uri(self) -> str:
@@ -169,7 +172,8 @@ class Span:
         Raises:
             OSError: if the file is not there, or cannot be read.
         """
-        return io.BufferedReader(_Window(self), _BUFFER_BYTES)
+        local = isinstance(self.file, LocalFile)
+        return io.BufferedReader(_Window(self), _LOCAL_BUFFER_BYTES if local else _OBJECT_BUFFER_BYTES)
 
     def read(self) -> bytes:
         """Return the bytes.

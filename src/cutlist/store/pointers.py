@@ -70,10 +70,9 @@ class Pointer:
         return f"{self.uri} has {has} bytes, and the row's are {self.position:,} to {end:,}; was it replaced?"
 
     def _remote_problem(self, storage_options: Mapping[str, str] | None) -> str | None:
-        folder, _, name = self.uri.rpartition("/")
+        last = self.position + self.size_bytes - 1
         try:
-            session = LanceFileSession(folder, dict(storage_options or {}) or None)
-            session.read_range(unquote(name), self.position + self.size_bytes - 1, 1)
+            LanceFileSession(self.uri, dict(storage_options or {}) or None).read_range("", last, 1)
         except (OSError, ValueError, RuntimeError) as error:
             text = str(error)
             if "Not found" in text:

@@ -35,7 +35,7 @@ def blob_field(name: str, kind: str) -> pa.Field:
 
 
 def blob_array(values: Sequence[bytes | Pointer | None]) -> pa.Array:
-    """Return an array for a Blob v2 field; `Store.append` copies what is pointed at, or keeps pointers; None is NULL."""
+    """Return an array for a Blob v2 field; `Store.append` keeps pointers or copies what they point at; None is NULL."""
     return lance.blob_array([each.blob() if isinstance(each, Pointer) else each for each in values])
 
 
