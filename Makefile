@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 step = @printf '== %s\n' '$(1)'
 
-.PHONY: help demo test check fuzz bench shell notebooks clean
+.PHONY: help demo test check fuzz matrix kills clips bench shell notebooks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,15 @@ check: $(READY) ## everything that CI runs: format, lint, types, layers, tests
 
 fuzz: $(READY) ## compare NUM=10000 generated queries with DuckDB, from SEED=…; Ctrl-C stops and tells what was found
 	@$(BIN)/python -m tests.test_generated --num $(NUM) $(if $(SEED),--seed $(SEED))
+
+matrix: $(READY) ## compare the global batches of every number of ranks and workers, start method, depth and order
+	@$(BIN)/python -m tests.loaders.matrix
+
+kills: $(READY) ## kill NUM=50 runs, from SEED=…, resume each with other ranks, and compare with runs left in peace
+	@$(BIN)/python -m tests.loaders.kills --num $(if $(filter file,$(origin NUM)),50,$(NUM)) $(if $(SEED),--seed $(SEED))
+
+clips: $(READY) ## compare NUM=20 random clips of every video in ../shared/media, read by packet, with the whole file
+	@$(BIN)/python -m tests.media.every_clip --num $(if $(filter file,$(origin NUM)),20,$(NUM)) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## run the benchmarks, one after another
 	@for program in benchmarks/*.py; do printf '== %s\n' "$$program"; $(BIN)/python "$$program"; done

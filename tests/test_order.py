@@ -48,7 +48,7 @@ from cutlist.order import (
     order_of,
     whole,
 )
-from cutlist.sampler import ORDER_VERSION, Block, Shuffle, schedule
+from cutlist.sampler import ORDER_VERSION, Block, Buckets, Shuffle, schedule
 from cutlist.sampler.permutation import MAX_SEED
 from cutlist.selection import Source, TableVersion
 
@@ -446,6 +446,52 @@ def test_a_small_component_may_give_a_few_samples_to_each_step() -> None:
         Rules(mixture={"a": 0.95, "few": 0.05}, num_steps=40, mix="samples"),
     )
     assert {len(samples(draws)) for draws in whole_run(order, 40)} == {BATCH}
+
+
+# Spares
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_spares_are_of_the_component_and_the_bucket_of_their_sample(name: str) -> None:
+    order, again = ORDERS[name](), pickle.loads(pickle.dumps(ORDERS[name]()))
+    seen = set()
+    for epoch, step in [(0, 0), (1, 2), (3, len(order) - 1)]:
+        draws = order.at(epoch, step)
+        components = [each for each in draws for _ in each.positions]
+        for slot, draw in enumerate(components):
+            for attempt in range(3):
+                number, position = order.spare(epoch, step, slot, attempt)
+                assert (number, position) == again.spare(epoch, step, slot, attempt)
+                assert number == draw.component
+                component = order.components[number]
+                assert 0 <= position < component.selection.num_samples
+                if draw.bucket is not None:
+                    bucket = component.sidecar.buckets.names.index(draw.bucket)
+                    assert position in _positions(component.sidecar.buckets, bucket)
+                seen.add((number, position))
+    assert len(seen) > 30
+    with pytest.raises(OrderError, match=f"slot={len(components)}: the step has {len(components)} samples"):
+        order.spare(3, len(order) - 1, len(components), 0)
+
+
+def _positions(buckets: Buckets, bucket: int) -> list[int]:
+    start, stop = buckets.starts[bucket : bucket + 2]
+    return list(range(start, stop)) if buckets.positions is None else buckets.positions[start:stop].tolist()
+
+
+def test_spares_come_as_likely_as_weights_say() -> None:
+    order = single(WEIGHTED, seed=4)
+    selection = order.components[0].selection
+    weights = np.array(selection.to_arrow()["weight"].to_pylist(), dtype=float)
+    counts = np.bincount(
+        [order.spare(epoch, step, slot, 0)[1] for epoch in range(40) for step in range(10) for slot in range(12)],
+        minlength=len(weights),
+    )
+    assert not counts[weights == 0].any()
+    expected = weights / weights.sum() * counts.sum()
+    there = expected > 0
+    chi2 = ((counts[there] - expected[there]) ** 2 / expected[there]).sum() / (there.sum() - 1)
+    assert 0.8 < chi2 < 1.2
 
 
 # Sizes of batches

@@ -131,9 +131,9 @@ def test_dead_pointers_that_are_read_in_parts(
     session: cutlist.Session, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long video is opened as a file: what is wrong shows only while it is decoded."""
-    from cutlist import reader
+    from cutlist.reader import fetching
 
-    monkeypatch.setattr(reader, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(fetching, "WHOLE_BYTES", 0)
     files = sorted((made.media / "videos").iterdir())[:3]
     for file in files:
         shutil.copy(file, tmp_path)
@@ -161,8 +161,26 @@ def test_a_file_that_was_replaced_by_a_longer_one_is_not_noticed_unless_it_canno
     file.write_bytes(other)
     assert media_of(session, "SELECT raw(image) AS data FROM pictures") == [other[:size]]
     file.write_bytes(b"<html>" + other)
+    with pytest.raises(MediaError, match=rf"row id 0.*a\.png has [\d,]+ bytes, and had {size} when it was ingested"):
+        media_of(session, "SELECT image FROM pictures")
+    file.write_bytes(b"<html>" + other[: size - 6])
     with pytest.raises(MediaError, match=r"row id 0.*an HTML page"):
         media_of(session, "SELECT image FROM pictures")
+
+
+def test_check_names_dead_pointers_and_files_of_another_size(session: cutlist.Session, tmp_path: Path) -> None:
+    for seed in range(4):
+        picture(tmp_path / "in" / f"{seed}.png", seed)
+    session.ingest(tmp_path / "in", table="pictures", reference=True)
+    (tmp_path / "in" / "1.png").unlink()
+    with (tmp_path / "in" / "2.png").open("ab") as file:
+        file.write(b"more")
+    session.check("pictures")
+    session.refresh()
+    found = dict(session.sql("SELECT row_id, message FROM _failures").fetchall())
+    assert found.keys() == {1, 2}
+    assert found[1].endswith("1.png is not there; was it moved or deleted?")
+    assert "when it was ingested; was it replaced?" in found[2]
 
 
 ODD_NAMES = [
@@ -279,7 +297,9 @@ def test_object_stores(tmp_path: Path, made: Made) -> None:
             media_of(session, "SELECT video FROM pointed")
         shorter = bucket / "day 1" / f"é #{files[1].name}"
         shorter.write_bytes(shorter.read_bytes()[:100])
-        with pytest.raises(MediaError, match=r"row id 1.*s3://films\S+ has fewer bytes, and the row's are 0 to"):
+        with pytest.raises(
+            MediaError, match=r"row id 1.*s3://films\S+ has fewer than [\d,]+ bytes, where the row's end"
+        ):
             media_of(session, "SELECT video FROM pointed WHERE _rowid = 1")
         with pytest.raises(IngestError, match=r"s3://films/nothing: no such object, and none below it"):
             session.ingest("s3://films/nothing", table="pointed")

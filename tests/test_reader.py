@@ -16,9 +16,8 @@ import pyarrow as pa
 import pytest
 
 import cutlist
-from cutlist import reader as reader_module
 from cutlist.errors import CatalogError, MediaError, SelectionError
-from cutlist.reader import Part, Reader, Row
+from cutlist.reader import Part, Reader, Row, fetching
 from cutlist.store import Store, blob_array, blob_field
 
 if TYPE_CHECKING:
@@ -109,11 +108,11 @@ def test_decoding_stays_a_few_steps_ahead(session: Session) -> None:
 
 
 def test_a_clip_of_a_long_video_is_read_in_part(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(fetching, "WHOLE_BYTES", 0)
     query = "SELECT clip(video, 0.2, 0.5).resize(32, 24) AS v FROM my_videos WHERE size_bytes > 1000 ORDER BY id"
     in_part = Reader([session.compile(query)], session.store)
     parts = [row["v"] for rows in in_part.read(steps(12, 12)) for row in rows]
-    monkeypatch.setattr(reader_module, "WHOLE_BYTES", 2**40)
+    monkeypatch.setattr(fetching, "WHOLE_BYTES", 2**40)
     whole = [row["v"] for rows in Reader([session.compile(query)], session.store).read(steps(12, 12)) for row in rows]
     assert all(np.array_equal(one, other) for one, other in zip(parts, whole, strict=True))
     assert in_part.stats.num_bytes > 0

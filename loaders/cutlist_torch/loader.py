@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
@@ -22,6 +23,9 @@ from cutlist_torch.ranks import Meeting, in_group, resolve_rank
 
 if TYPE_CHECKING:
     from cutlist.selection import Selection
+
+RECORD_SECONDS = 10
+"""Failures are written to `_failures` at most this often while a loop goes on, and when it ends."""
 
 
 class Loader(IterableDataset[Batch]):
@@ -59,6 +63,9 @@ class Loader(IterableDataset[Batch]):
         world_size: int | None = None,
         num_threads: int | None = None,
         pin_memory: bool = False,
+        on_error: Literal["spare", "raise"] = "spare",
+        max_failures: float = 0.05,
+        exclude_failures: bool = False,
     ):
         """Compile the queries, or find the selections that were compiled before.
 
@@ -90,6 +97,11 @@ class Loader(IterableDataset[Batch]):
             world_size: Number of ranks; default likewise.
             num_threads: Threads that decode; default one for each core (of a DataLoader worker: its share).
             pin_memory: Whether tensors are in page-locked memory.
+            on_error: What to do where a sample cannot be decoded: `"spare"`: put another of the same bucket in its
+                place, drawn from the seed, the epoch and its place, and record it in the table `_failures`; `"raise"`.
+            max_failures: Share of the samples that may fail, beyond the first ten, before the run stops.
+            exclude_failures: Whether samples with media that are in `_failures` already are left out of the queries,
+                as by `Session.compile`.
 
         Raises:
             QueryError: if a query cannot be compiled.
@@ -116,7 +128,14 @@ class Loader(IterableDataset[Batch]):
             )
 
         def opened(hint: Hint | None = None) -> Opened:
-            return open_run(named, rules, place, world_size=self.world_size, hint=hint)
+            return open_run(
+                named,
+                rules,
+                place,
+                world_size=self.world_size,
+                exclude_failures=exclude_failures,
+                hint=hint,
+            )
 
         if alone:
             run = opened()
@@ -127,6 +146,11 @@ class Loader(IterableDataset[Batch]):
                 meeting.check({**run.order.settings(), "world_size": self.world_size})
         self.order, self._store = run.order, run.store
         self._processors = tuple(processors)
+        if on_error not in ("spare", "raise"):
+            raise SettingsError(f'on_error={on_error!r}; allowed: "spare" or "raise"')
+        if not 0 <= max_failures <= 1:
+            raise SettingsError(f"max_failures={max_failures!r}: expected a share of the samples, from 0 to 1")
+        self._on_error, self._max_failures = on_error, max_failures
         settings = read_settings()
         self._num_threads = num_threads or settings.num_threads
         self._prefetch_bytes = settings.prefetch_bytes
@@ -213,30 +237,43 @@ class Loader(IterableDataset[Batch]):
             num_threads: Threads that decode.
             share: Workers of this machine that share the memory for reading ahead.
         """
+
+        def spare(number: int, sample: int, attempt: int) -> tuple[int, int]:
+            return self.order.spare(epoch, steps[number], self.rank + sample * self.world_size, attempt)
+
         reader = Reader(
             [each.selection for each in self.order.components],
             self._store,
             processors=self._processors,
             num_threads=num_threads,
             prefetch_bytes=self._prefetch_bytes // share,
+            spare=spare if self._on_error == "spare" else None,
+            max_failures=self._max_failures,
         )
         self.stats = reader.stats
+        recorded = time.monotonic()
         drawn: deque[tuple[Draw, ...]] = deque()
         rows_of_steps = reader.read(self._parts(epoch, steps, drawn))
         with contextlib.closing(rows_of_steps):
-            for step, rows in zip(steps, rows_of_steps, strict=True):
-                if self._iterator is not mine:
-                    raise StateError(
-                        "this iterator is out of date: the loader was iterated anew, or moved by set_epoch or "
-                        "load_state_dict; begin a new loop"
-                    )
-                batch = self._batch(epoch, step, rows, drawn.popleft())
-                if self._passed is None:
-                    self._epoch, self._step = self._after(epoch, step)
-                    self._copied = False
-                else:  # a worker, which makes one step of so many
-                    self._step += steps.step
-                yield batch
+            try:
+                for step, rows in zip(steps, rows_of_steps, strict=True):
+                    if self._iterator is not mine:
+                        raise StateError(
+                            "this iterator is out of date: the loader was iterated anew, or moved by set_epoch or "
+                            "load_state_dict; begin a new loop"
+                        )
+                    batch = self._batch(epoch, step, rows, drawn.popleft())
+                    if self._passed is None:
+                        self._epoch, self._step = self._after(epoch, step)
+                        self._copied = False
+                    else:  # a worker, which makes one step of so many
+                        self._step += steps.step
+                    if time.monotonic() - recorded > RECORD_SECONDS:
+                        reader.record_failures()
+                        recorded = time.monotonic()
+                    yield batch
+            finally:
+                reader.record_failures()
 
     def _parts(self, epoch: int, steps: range, drawn: deque[tuple[Draw, ...]]) -> Iterator[list[Part]]:
         """Yield what the reader is to read for each step, and append to `drawn` what the order says of it."""

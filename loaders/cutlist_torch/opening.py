@@ -115,7 +115,13 @@ def _is_file(query: str | os.PathLike[str]) -> bool:
 
 
 def open_run(
-    components: Mapping[str, Component], rules: Rules, place: Place, *, world_size: int, hint: Hint | None = None
+    components: Mapping[str, Component],
+    rules: Rules,
+    place: Place,
+    *,
+    world_size: int,
+    exclude_failures: bool = False,
+    hint: Hint | None = None,
 ) -> Opened:
     """Return the order of a run: each query compiled, or found as it was compiled before.
 
@@ -124,6 +130,7 @@ def open_run(
         rules: What holds for the whole run.
         place: Where the tables are.
         world_size: Number of ranks.
+        exclude_failures: Whether samples with media that are in `_failures` are left out of what is compiled.
         hint: What another rank has told: its files are taken where they are there, else the queries are compiled over
             the versions that it has.
 
@@ -147,7 +154,9 @@ def open_run(
         with cutlist.connect(
             root, views=place.views, storage_options=place.storage_options, versions=versions or None
         ) as session:
-            loaded |= {name: session.compile(query) for name, query in queries.items()}
+            loaded |= {
+                name: session.compile(query, exclude_failures=exclude_failures) for name, query in queries.items()
+            }
             store = session.store
             versions = {name: table.version for name, table in session.tables.items()}
     else:

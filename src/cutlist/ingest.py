@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cutlist.errors import IngestError, MediaError, listing
 from cutlist.ingest_report import IngestReport
@@ -20,6 +18,7 @@ from cutlist.media import Probe, probe
 from cutlist.settings import num_cores
 from cutlist.sources import Columns, MediaFile, Sample, find
 from cutlist.store import Pointer, Store, Table, blob_array, blob_field
+from cutlist.watch import counting
 
 if TYPE_CHECKING:
     from cutlist.metadata import Metadata
@@ -221,19 +220,6 @@ def _joined(metadata: Metadata, sample: Sample) -> int | None:
     return next((row for each in sample.media if (row := metadata.row(each)) is not None), None)
 
 
-def _progress(show: bool | None) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("files"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not (console.is_terminal if show is None else show),
-    )
-
-
 def ingest(
     store: Store,
     sources: Iterable[str | os.PathLike[str]],
@@ -309,7 +295,7 @@ def ingest(
             store.record_failures(failures)
             failures.clear()
 
-    with _progress(progress) as bar:
+    with counting("files", progress) as bar:
         task = bar.add_task(f"ingest {table}", total=len(found.samples))
         for loaded in _load_all(found.samples, how, num_threads or num_cores()):
             if loaded.error is not None:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutlist.catalog import Snapshot, fold_case
+from cutlist.checking import CheckReport, check_column
 from cutlist.compiler import quoted
 from cutlist.drawing import draw_sheet, picture_file
-from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, compile_plan
+from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, ingest
@@ -26,7 +27,7 @@ from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
 from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
-from cutlist.settings import Settings, read_settings
+from cutlist.settings import Settings, num_cores, read_settings
 from cutlist.sidecar import drop_sidecars, sidecar_of
 from cutlist.store import Store, Table
 from cutlist.trace import Trace, trace
@@ -148,11 +149,15 @@ class Session:
         """
         return self._engine.sql(query)
 
-    def compile(self, query: str) -> Selection:
+    def compile(self, query: str, *, exclude_failures: bool = False) -> Selection:
         """Return the training set that a query, or a view by its name, stands for.
 
         The selection is saved under the root and found again for the same query, views and table versions, which are
         tagged, so that no clean-up deletes what it needs.
+
+        Args:
+            exclude_failures: Whether samples with a medium that is in `_failures` are left out (of the query's rows:
+                a LIMIT counts them).
 
         Raises:
             QueryError: if it is not one SELECT that DuckDB accepts over the tables and views, or one of which the rows
@@ -164,23 +169,28 @@ class Session:
         """
         statement = self.statement(query)
         plan = self._engine.plan(statement, strict=True)
-        key = hashlib.sha256(f"{FORMAT}\n{DUCKDB_VERSION}\n{self._engine.key(plan)}".encode()).hexdigest()[:24]
+        failed = self.store.failed_media() if exclude_failures else {}
+        parts = [str(FORMAT), DUCKDB_VERSION, self._engine.key(plan), *([digest(failed)] if failed else [])]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
         selection = self.saved.load(key)
         if selection is None:
             with self.saved.alone(key):  # the other ranks of a machine wait, and find what the first one saved
                 selection = self.saved.load(key)
                 if selection is None:
-                    selection = self._save(self._compiled(plan).selection, statement.place, key)
+                    selection = self._save(self._compiled(plan, failed).selection, statement.place, key)
         said: Iterable[str] = selection.warnings
-        if said and selection.sql != statement.text:  # found by another text, with other places
+        if said and selection.sql != statement.text and not failed:  # found by another text, with other places
             said = map(str, self._engine.remarks(plan))
         for each in said:
             warnings.warn(each, QueryWarning, stacklevel=2)
         return selection
 
-    def _compiled(self, plan: Plan) -> Compiled:
+    def _compiled(self, plan: Plan, failed: Failed | None = None) -> Compiled:
         return watched(
-            lambda: compile_plan(self._engine, plan), interrupt=self.interrupt, fraction=self.progress, title="compile"
+            lambda: compile_plan(self._engine, plan, failed),
+            interrupt=self.interrupt,
+            fraction=self.progress,
+            title="compile",
         )
 
     def _save(self, selection: Selection, place: str, key: str) -> Selection:
@@ -263,10 +273,7 @@ class Session:
         Raises:
             CatalogError: if there is no such table or column, or Lance has no such index for its type.
         """
-        found = fold_case(self.tables, table)
-        if found is None:
-            raise CatalogError(f'no table "{table}"{suggest(table, self.tables)} There are: {listing(self.tables)}.')
-        made = found.create_index(column, kind)
+        made = self._table(table).create_index(column, kind)
         self.refresh()
         return made
 
@@ -331,6 +338,59 @@ class Session:
             )
         finally:
             self.refresh()
+
+    def check(
+        self,
+        table: str,
+        column: str | None = None,
+        *,
+        only_probe: bool = False,
+        again: bool = False,
+        progress: bool | None = None,
+    ) -> list[CheckReport]:
+        """Decode every medium of a table, in parallel; record in `_failures` what cannot be decoded.
+
+        A check that was stopped goes on where it was, and one of a table that grew begins at the new rows.
+
+        Args:
+            table: Its name.
+            column: A media column; default: each.
+            only_probe: Read what a file says of itself, and its first picture, instead of decoding all of it.
+            again: Begin at the first row, whatever was checked before.
+            progress: Whether to show a progress bar; default: where standard error is a terminal.
+
+        Raises:
+            CatalogError: if there is no such table or media column.
+        """
+        found = self._table(table)
+        media = found.media_columns
+        if column is not None and column not in media:
+            raise CatalogError(
+                f'table {found.name} has no media column "{column}"{suggest(column, media)} It has: {listing(media)}.'
+            )
+        return [
+            check_column(
+                self.store,
+                found,
+                each,
+                self._checks,
+                only_probe=only_probe,
+                again=again,
+                num_threads=self.settings.num_threads or num_cores(),
+                progress=progress,
+            )
+            for each in (media if column is None else [column])
+        ]
+
+    @property
+    def _checks(self) -> Path:
+        return self.saved.folder.with_name("_checks") if self.store.is_local else self.saved.folder / "_checks"
+
+    def _table(self, name: str) -> Table:
+        found = fold_case(self.tables, name)
+        if found is None:
+            raise CatalogError(f'no table "{name}"{suggest(name, self.tables)} There are: {listing(self.tables)}.')
+        return found
 
     def sheet(self, query: str, path: str | os.PathLike[str], *, num_samples: int = 24) -> int:
         """Draw the first samples of a query into a picture file: each medium with what else its row has.

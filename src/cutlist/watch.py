@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 T = TypeVar("T")
 
@@ -68,6 +76,25 @@ def watched(
     if errors:
         raise errors[0]
     return result[0]
+
+
+def counting(unit: str, show: bool | None) -> Progress:
+    """Return a progress bar that counts done and all.
+
+    Args:
+        unit: What is counted, e.g. `"rows"`.
+        show: Whether to show it; default: where standard error is a terminal.
+    """
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not (console.is_terminal if show is None else show),
+    )
 
 
 def _watch(done: threading.Event, fraction: Callable[[], float], title: str, show: bool | None) -> None:

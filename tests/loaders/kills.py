@@ -17,6 +17,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from multiprocessing import active_children
 from pathlib import Path
@@ -24,10 +25,22 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from tests.loaders.runs import (
+    ORDERS,
+    Failure,
+    Running,
+    Seen,
+    differences,
+    finish,
+    kill,
+    make_loader,
+    run_all,
+    seen,
+    start,
+    together,
+    write_root,
+)
 from torch.utils.data import DataLoader
-
-from tests.loaders.runs import ORDERS, Failure, Running, Seen, differences, finish, kill, make_loader, run_all, seen
-from tests.loaders.runs import start, together, write_root
 
 LAST = (2, 4)
 """Epoch and step that training ends after."""
@@ -56,7 +69,7 @@ class Trial:
     victim: int
 
 
-def trials(num: int, seed: int) -> list[Trial]:
+def random_trials(num: int, seed: int) -> list[Trial]:
     """Return random trials, every order in turn."""
     chance = random.Random(seed)
 
@@ -206,10 +219,10 @@ def try_once(root: Path, folder: Path, trial: Trial, alone: list[Seen]) -> tuple
     return [each for each in (found, beyond) if each], what
 
 
-def run_in_peace(root: Path) -> dict[str, list[Seen]]:
+def run_in_peace(root: Path, orders: Collection[str]) -> dict[str, list[Seen]]:
     """Return by order the batches of one rank up to LAST."""
     made: dict[str, list[Seen]] = {}
-    for order in ORDERS:
+    for order in orders:
         loader, made[order] = make_loader(root, order), []
         while not made[order] or made[order][-1][:2] < LAST:
             for batch in loader:
@@ -219,15 +232,16 @@ def run_in_peace(root: Path) -> dict[str, list[Seen]]:
     return made
 
 
-def run_trials(folder: Path, num: int, seed: int, say: Any) -> dict[str, Any]:
-    """Return a report of so many trials."""
+def run_trials(folder: Path, trials: Sequence[Trial], say: Any) -> dict[str, Any]:
+    """Return a report of trials."""
     began = time.monotonic()
     root = write_root(folder)
-    (alone,) = run_all(folder, run_in_peace, [(root,)], at_once=1, seconds=300)
+    orders = {each.first.order for each in trials}
+    (alone,) = run_all(folder, run_in_peace, [(root, orders)], at_once=1, seconds=300)
     if isinstance(alone, Failure):
         return {"trials": [], "problems": [alone.trace]}
     made, problems = [], []
-    for number, trial in enumerate(trials(num, seed)):
+    for number, trial in enumerate(trials):
         found, what = try_once(root, folder / f"trial{number}", trial, alone[trial.first.order])
         one, other = trial.first, trial.second
         line = (
@@ -253,14 +267,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--report", type=Path, help="where to write the report, as JSON")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        report = run_trials(Path(folder), given.num, given.seed, say)
+        report = run_trials(Path(folder), random_trials(given.num, given.seed), say)
     if given.report:
         given.report.write_text(json.dumps(report))
     for each in report["problems"]:
         say(each)
-    say(
-        f"{len(report['trials'])} runs killed and resumed, {len(report['problems'])} problems, {report.get('seconds')} s"
-    )
+    num, wrong = len(report["trials"]), len(report["problems"])
+    say(f"{num} runs killed and resumed, {wrong} problems, {report.get('seconds')} s")
     return 1 if report["problems"] else 0
 
 

@@ -21,13 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch.utils.data import DataLoader, IterableDataset
-
 from tests.loaders.runs import (
-    NUM_CLIPS,
     NUM_PICTURES,
     ORDERS,
-    SERVER,
     WORLDS,
     Failure,
     Seen,
@@ -40,6 +36,7 @@ from tests.loaders.runs import (
     weight,
     write_root,
 )
+from torch.utils.data import DataLoader, IterableDataset
 
 if TYPE_CHECKING:
     from cutlist_torch import Batch, Loader
@@ -75,19 +72,22 @@ class Case:
 def every_case() -> list[Case]:
     """Return every configuration."""
     methods = [(0, ""), *itertools.product(WORKERS[1:], METHODS)]
-    setups = [Setup(world, *how, depth) for world, how, depth in itertools.product(WORLDS, methods, DEPTHS)]
+    setups = [
+        Setup(world, workers, method, depth)
+        for world, (workers, method), depth in itertools.product(WORLDS, methods, DEPTHS)
+    ]
     return [Case(each, tuple(ORDERS), (number % 10, (number * 7 + 3) % 10)) for number, each in enumerate(setups)]
 
 
 def covering_cases() -> list[Case]:
     """Return few in which any two choices meet: of ranks, workers, start, depth and order.
 
-    Workers that are spawned cost 2 s each, so six and twelve ranks have only those of a fork server.
+    Workers that are spawned cost 4 s each, so more than two ranks have only those of a fork server.
     """
-    spawned = {1: 4, 2: 2, 3: 1, 4: 1}
+    spawned = {(1, 4), (1, 2), (2, 1)}
     setups = []
     for (i, world), (j, workers) in itertools.product(enumerate(WORLDS), enumerate(WORKERS)):
-        method = "" if workers == 0 else METHODS[spawned.get(world) != workers]
+        method = "" if workers == 0 else METHODS[(world, workers) not in spawned]
         setups.append(Setup(world, workers, method, list(DEPTHS)[(i + j) % 2]))
     orders: dict[Setup, list[str]] = {each: [] for each in setups}
     for order in ORDERS:
@@ -230,11 +230,11 @@ def problems_alone(order: str, batches: Sequence[Seen], plans: Sequence[Any]) ->
                     yield f"sample {i} of weight {weight(i)} comes {counts[i]} times"
     streams: dict[str | None, list[int | str]] = {}
     for batch in batches:
-        for i in batch.ids:
+        for sample in batch.ids:
             part = batch.component
             if "samples" in order:
-                part = "even" if int(i) < 1000 else "odd"
-            streams.setdefault(part, []).append(i)
+                part = "even" if int(sample) < 1000 else "odd"
+            streams.setdefault(part, []).append(sample)
     if "of samples" in order:
         for part, size in (("even", 66), ("odd", 65)):  # each runs through epochs of its own, without a tail
             for first in range(0, len(streams[part]), size):
@@ -272,10 +272,12 @@ def run(folder: Path, cases: Sequence[Case], *, at_once: int, say: Any) -> dict[
     ]
     states = {name: each[1] for name, each in alone.items()}
     configurations: list[dict[str, Any]] = []
-    for world in WORLDS:
-        of_world = [case for case in cases if case.setup.world_size == world]
-        calls = [(root, rank, of_world, states) for rank in range(world)]
-        ranks = run_all(folder, run_rank, calls, at_once=at_once, seconds=900)
+    worlds = sorted({each.setup.world_size for each in cases})
+    by_world = {world: [each for each in cases if each.setup.world_size == world] for world in worlds}
+    calls = [(root, rank, of_world, states) for world, of_world in by_world.items() for rank in range(world)]
+    results = run_all(folder, run_rank, calls, at_once=at_once, seconds=1200)
+    for world, of_world in by_world.items():
+        ranks = list(itertools.islice(results, world))
         failed = [
             f"rank {rank} of {world}: {each.trace or each.text}"
             for rank, each in enumerate(ranks)
@@ -303,10 +305,12 @@ def main(arguments: list[str]) -> int:
     """Run the matrix from the command line; return 1 if a configuration differs."""
     parser = argparse.ArgumentParser(description="Compare the global batches of every number of ranks and workers.")
     parser.add_argument("--covering", action="store_true", help="few configurations, in which any two choices meet")
+    parser.add_argument("--worlds", type=int, nargs="+", choices=WORLDS, default=WORLDS, help="numbers of ranks")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="ranks that run at once")
     parser.add_argument("--report", type=Path, help="where to write the report, as JSON")
     given = parser.parse_args(arguments)
     cases = covering_cases() if given.covering else every_case()
+    cases = [each for each in cases if each.setup.world_size in given.worlds]
     with tempfile.TemporaryDirectory() as folder:
         report = run(Path(folder), cases, at_once=given.at_once, say=say)
     if given.report:

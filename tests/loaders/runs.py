@@ -16,9 +16,9 @@ import signal
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,15 +61,12 @@ def weight(i: int) -> float:
     return (i % 5) / 2
 
 
-def write_root(folder: Path) -> Path:
-    """Write `stills`, in five fragments, and `reels`; return the root."""
+def write_root(folder: Path, *, first: int = 0) -> Path:
+    """Write `stills`, in five fragments, from an id on, and `reels`; return the root."""
     root = folder / "data"
-    store = Store(root=str(root))
     root.mkdir(parents=True)
-    for start, stop in zip(FRAGMENTS, FRAGMENTS[1:], strict=False):
-        ids = range(start, stop)
-        rows = {"id": list(ids), "shape": [shape(i) for i in ids], "weight": [weight(i) for i in ids]}
-        store.append("stills", _with_pictures(rows), message="test")
+    for start, stop in pairwise(FRAGMENTS):
+        add_pictures(root, range(first + start, first + stop))
     media = folder / "media"
     media.mkdir()
     for number in range(5):
@@ -79,14 +76,16 @@ def write_root(folder: Path) -> Path:
     return root
 
 
-def _with_pictures(rows: Mapping[str, list[Any]]) -> pa.Table:
-    """Return rows with a picture of noise each, 12 KB, so that a step is larger than what is read ahead at least."""
-    pictures = []
-    for i in rows["id"]:
+def add_pictures(root: str | Path, ids: Iterable[int]) -> None:
+    """Append to `stills` a picture of noise for each id, of 12 KB: a step is more than what is read ahead at least."""
+    ids, pictures = list(ids), []
+    for i in ids:
         file = io.BytesIO()
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (64, 64, 3), np.uint8)).save(file, "png")
         pictures.append(file.getvalue())
-    return pa.table(dict(rows)).append_column(blob_field("image", "image"), blob_array(pictures))
+    rows = pa.table({"id": ids, "shape": [shape(i) for i in ids], "weight": [weight(i) for i in ids]})
+    rows = rows.append_column(blob_field("image", "image"), blob_array(pictures))
+    Store.at(root).append("stills", rows, message="test")
 
 
 def _write_video(path: Path, number: int) -> None:
@@ -140,7 +139,7 @@ ORDERS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_loader(root: Path, order: str, **options: Any) -> Loader:
+def make_loader(root: str | Path, order: str, **options: Any) -> Loader:
     """Return a loader of one of the orders."""
     given = {"global_batch_size": GLOBAL_BATCH, "seed": 5, **ORDERS[order], **options}
     if any(name in options for name in ("batch_size", "batch_budget")):
@@ -234,8 +233,10 @@ def start(folder: Path, function: Callable[..., Any], *arguments: Any, **environ
     """Start a process that calls a function of a module; `environment` is added to its own."""
     file = folder / f"{time.monotonic_ns()}.pickle"
     forkserver.ensure_running()
-    address = forkserver._forkserver._forkserver_address
-    process = SERVER.Process(target=_main, args=(file, function, arguments, {**ENVIRONMENT, **environment}, address))
+    server: Any = forkserver._forkserver
+    process = SERVER.Process(
+        target=_main, args=(file, function, arguments, {**ENVIRONMENT, **environment}, server._forkserver_address)
+    )
     process.start()
     return Running(process=process, file=file, began=time.monotonic())
 
@@ -248,7 +249,7 @@ def _main(
     address: str,
 ) -> None:
     """Run a function in a process of the fork server, which makes the workers of this process, too."""
-    server = forkserver._forkserver
+    server: Any = forkserver._forkserver
     server._forkserver_address = address
     server.ensure_running = lambda: None
     for name in list(os.environ):
@@ -280,11 +281,12 @@ def finish(running: Iterable[Running], *, seconds: float) -> list[Any]:
 
 def run_all(
     folder: Path, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, at_once: int, seconds: float
-) -> list[Any]:
-    """Return the results of calls, each in a process of its own, so many at once."""
+) -> Iterator[Any]:
+    """Yield the results of calls in their order; each has a process of its own, so many at once."""
     waiting = list(enumerate(calls))
     running: dict[int, Running] = {}
     results: dict[int, Any] = {}
+    following = 0
     while waiting or running:
         while waiting and len(running) < at_once:
             number, arguments = waiting.pop(0)
@@ -295,7 +297,9 @@ def run_all(
             if late or not each.process.is_alive():
                 (results[number],) = finish([each], seconds=0 if late else 10)
                 del running[number]
-    return [results[number] for number in range(len(calls))]
+        while following in results:
+            yield results.pop(following)
+            following += 1
 
 
 def kill(pid: int | None) -> None:

@@ -447,7 +447,8 @@ def test_a_corrupt_file_is_named_by_table_row_and_column(tmp_path: Path) -> None
     )
     with cutlist.connect(tmp_path, create=True) as session:
         session.store.append("pictures", rows, message="two that are broken")
-    each = Loader("SELECT image FROM pictures WHERE id = 1", root=tmp_path, views=tmp_path, batch_size=1)
+    query = "SELECT image FROM pictures WHERE id = 1"
+    each = Loader(query, root=tmp_path, views=tmp_path, batch_size=1, on_error="raise")
     with pytest.raises(MediaError, match=r"pictures@1, row id 0, column image \(as image\): "):
         next(iter(each))
     assert cutlist_threads() == []
@@ -544,7 +545,8 @@ def test_a_row_whose_bytes_cannot_be_read_is_named_when_its_turn_comes(made: Mad
     blobs = sorted((tmp_path / "data").rglob("*.blob"), key=lambda path: path.stat().st_mtime)
     assert len(blobs) == 3
     blobs[2].write_bytes(blobs[2].read_bytes()[:1000])
-    each = Loader("SELECT path, image FROM noise ORDER BY path", root=tmp_path / "data", batch_size=1, shuffle=None)
+    query = "SELECT path, image FROM noise ORDER BY path"
+    each = Loader(query, root=tmp_path / "data", batch_size=1, shuffle=None, on_error="raise")
     batches = iter(each)
     assert [next(batches)["path"], next(batches)["path"]] == [["0.png"], ["1.png"]]
     with pytest.raises(MediaError, match=r"noise@3, row id 2, column image \(as image\): "):

@@ -32,18 +32,22 @@ def film(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     b_frames: int = 3,
     noise: bool = False,
+    moving: bool = False,
+    options: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
 ) -> bytes:
-    """Return a video whose frame k is all `grey(k)`, or noise, and starts at times_ms[k].
+    """Return a video whose frame k is all `grey(k)`, or noise, or one noise that moves, and starts at times_ms[k].
 
-    The last frame lasts as long as the one before it.
+    The last frame lasts as long as the one before it. `options` are the encoder's.
     """
     lasts = dict(zip(times_ms, np.diff([*times_ms, 2 * times_ms[-1] - times_ms[-2]]).tolist(), strict=True))
     file = io.BytesIO()
     rng = np.random.default_rng(0)
+    still = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
     with av.open(file, "w", format=container) as output:
-        stream = cast("VideoStream", output.add_stream(codec, rate=Fraction(1000)))
+        stream = cast("VideoStream", output.add_stream(codec, rate=Fraction(1000), options=options or {}))
         stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000)
         stream.codec_context.gop_size = gop
         stream.codec_context.max_b_frames = b_frames
@@ -51,6 +55,8 @@ def film(
             pixels = np.full((size[1], size[0], 3), grey(index), np.uint8)
             if noise:
                 pixels = rng.integers(0, 256, pixels.shape, np.uint8)
+            elif moving:
+                pixels = np.roll(still, 2 * index, axis=1)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
             for packet in stream.encode(frame):

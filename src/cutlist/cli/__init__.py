@@ -90,6 +90,32 @@ def ingest(
 
 
 @app.command()
+def check(
+    table: Annotated[str, typer.Argument(help="The table.")],
+    column: Annotated[str | None, typer.Option(help="A media column. [default: each]")] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Only read headers and first pictures.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Begin at the first row.")] = False,
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Decode every image, video and sound of a table; what cannot be decoded is recorded in _failures.
+
+    Goes on where an earlier check ended. The exit status is 1 if anything failed.
+
+    Example: `cutlist check videos --root data`
+    """
+    with cutlist.connect(root, views=views) as session:
+        reports = session.check(table, column, only_probe=probe, again=again)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in reports], indent=1))
+    else:
+        typer.echo("\n".join(map(str, reports)) or f"{table} has no media column")
+    if any(each.num_failed for each in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="Any DuckDB SQL over the tables and views.")],
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,
@@ -124,13 +150,20 @@ def sql(
 
 
 @app.command("compile")
-def compile_(query: Query, root: Root = None, views: Views = None) -> None:
+def compile_(
+    query: Query,
+    exclude_failures: Annotated[
+        bool, typer.Option("--exclude-failures", help="Leave out samples with media that are in _failures.")
+    ] = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
     """Compile a query into a training set: row ids pinned to table versions, saved under the root.
 
     Example: `cutlist compile hd --root data`
     """
     with cutlist.connect(root, views=views) as session:
-        selection = session.compile(query)
+        selection = session.compile(query, exclude_failures=exclude_failures)
     console = Console()
     console.print(f"{selection.num_samples:,} samples, fingerprint {selection.fingerprint}")
     for each in selection.tables:

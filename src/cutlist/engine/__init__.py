@@ -3,5 +3,6 @@
 from cutlist.engine.compiling import Compiled, compile_plan
 from cutlist.engine.databases import DUCKDB_VERSION, Databases
 from cutlist.engine.engine import Engine
+from cutlist.engine.excluding import Failed, digest
 
-__all__ = ["DUCKDB_VERSION", "Compiled", "Databases", "Engine", "compile_plan"]
+__all__ = ["DUCKDB_VERSION", "Compiled", "Databases", "Engine", "Failed", "compile_plan", "digest"]

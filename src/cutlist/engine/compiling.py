@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from cutlist.compiler import COMPILING, Statement, apply, has_order, parse, total_order
+from cutlist.compiler import COMPILING, Remark, Statement, apply, has_order, parse, total_order
+from cutlist.engine.excluding import Excluding
 from cutlist.engine.results import refuse_columns, refuse_forged
 from cutlist.errors import QueryError
 from cutlist.packing import Packer, is_sorted, late_source
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from cutlist.compiler import Plan
     from cutlist.engine.engine import Binding, Engine
+    from cutlist.engine.excluding import Failed
     from cutlist.store import ScanTable
 
 _ARROW_BATCH_ROWS = 65_536
@@ -33,13 +35,14 @@ class Compiled:
     scanned: Mapping[str, ScanTable]
 
 
-def compile_plan(engine: Engine, plan: Plan) -> Compiled:
+def compile_plan(engine: Engine, plan: Plan, failed: Failed | None = None) -> Compiled:
     """Run a query over references and return its rows as a selection, and how. No media byte is read.
 
     The rows are in the query's ORDER BY and then by every output field; without one, by every output field.
 
     Args:
         plan: Of one SELECT, strict.
+        failed: Media of which samples are left out, with a warning; a LIMIT counts them.
 
     Raises:
         QueryError: if the query cannot be bound or run, or two of its columns have one name.
@@ -61,14 +64,18 @@ def compile_plan(engine: Engine, plan: Plan) -> Compiled:
             reader = rows.to_arrow_reader(_ARROW_BATCH_ROWS)
             refuse_forged(statement, reader.schema)
             packer = Packer(reader.schema)
+            excluding = Excluding(failed or {}, binding.sources)
             for batch in reader:
-                packer.add(batch)
+                packer.add(excluding(batch))
         table, constants = packer.finish()
         ordered = has_order(statement)
         if not ordered and not is_sorted(table):
             table = _sorted(cursor, table)
     finally:
         cursor.close()
+    if excluding.num_left_out:
+        text = f"{excluding.num_left_out:,} samples are left out, as their media are in _failures"
+        remarks = (*remarks, Remark(place=statement.place, text=text, error=False))
     late = [(each, source) for each in reader.schema if (source := late_source(each.type)) is not None]
     selection = Selection.build(
         table,

@@ -43,6 +43,22 @@ def decode_audio(source: Source, ops: Sequence[Op]) -> NDArray[np.float32]:
         return _clipped(container, stream, ops)
 
 
+def check_audio(source: Source) -> int:
+    """Decode all samples of the first audio stream, keeping none; return how many there are.
+
+    Raises:
+        MediaError: if there is no such stream, or a part of it cannot be decoded.
+    """
+    with open_container(source) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            raise MediaError("neither a video nor an audio stream in the file")
+        count: int = sum(samples.shape[1] for samples in _samples(container, stream))
+        if count == 0:
+            raise MediaError("no decodable audio")
+        return count
+
+
 def _clipped(container: InputContainer, stream: AudioStream, ops: Sequence[Op]) -> NDArray[np.float32]:
     rate = stream.codec_context.sample_rate
     start, stop = 0, None

@@ -1,8 +1,8 @@
 """What a compressed packet says about itself: whether decoding may start at it, and whether it is shown at all.
 
 Containers call packets keyframes that are none to start at (H.264 recovery points: 8 of 25 clips came out short), so
-the first bytes of the packet decide. Sources: ITU-T H.264 table 7-1, H.265 table 7-1, RFC 6386 §9.1, the VP9 bitstream
-specification §6.2, the AV1 bitstream specification §5.5 to §5.9.
+the first bytes of the packet decide. Sources: ITU-T H.264 table 7-1, H.265 table 7-1, ISO 14496-2 §6.2, RFC 6386 §9.1,
+the VP9 bitstream specification §6.2, the AV1 bitstream specification §5.5 to §5.9.
 """
 
 from __future__ import annotations
@@ -53,28 +53,62 @@ def _vp9_bits(packet: bytes | memoryview) -> int:
     return head >> (8 if profile == 3 else 9) & 7
 
 
+def parameter_sets(codec: str, extradata: bytes | None, packet: bytes) -> set[bytes]:
+    """Return the parameter sets of H.264 and HEVC in a packet that the codec's setup bytes do not have.
+
+    A packet is no place to start at if it lacks one that came before it: it may need it.
+    """
+    if codec not in ("h264", "hevc"):
+        return set()
+    known = extradata or b""
+    is_set, shift, mask = ((7, 8, 13, 15), 0, 0x1F) if codec == "h264" else ((32, 33, 34), 1, 0x3F)
+    units = _units(packet, _length_bytes(codec, known))
+    found = {packet[start:stop].rstrip(b"\x00") for start, stop in units if packet[start] >> shift & mask in is_set}
+    return {each for each in found if each not in known}
+
+
 def _h264(extradata: bytes, packet: bytes) -> bool:
-    length_bytes = (extradata[4] & 3) + 1 if len(extradata) > 6 and extradata[0] == 1 else 0
-    slices = [kind for kind in (unit & 0x1F for unit in _units(packet, length_bytes)) if 1 <= kind <= 5]
+    units = _units(packet, _length_bytes("h264", extradata))
+    slices = [kind for kind in (packet[start] & 0x1F for start, _ in units) if 1 <= kind <= 5]
     return bool(slices) and all(kind == 5 for kind in slices)
 
 
 def _hevc(extradata: bytes, packet: bytes) -> bool:
-    length_bytes = (extradata[21] & 3) + 1 if len(extradata) > 22 and extradata[0] == 1 else 0
-    slices = [kind for kind in (unit >> 1 & 0x3F for unit in _units(packet, length_bytes)) if kind < 32]
+    units = _units(packet, _length_bytes("hevc", extradata))
+    slices = [kind for kind in (packet[start] >> 1 & 0x3F for start, _ in units) if kind < 32]
     return bool(slices) and all(16 <= kind <= 21 for kind in slices)
 
 
-def _units(packet: bytes, length_bytes: int) -> Iterator[int]:
-    """Yield the first byte of each NAL unit: behind length fields of `length_bytes`, or start codes where that is 0."""
+def _length_bytes(codec: str, extradata: bytes) -> int:
+    """Return the size of the length field before each NAL unit, or 0 where start codes are between them."""
+    at = 4 if codec == "h264" else 21
+    return (extradata[at] & 3) + 1 if len(extradata) > at + 1 and extradata[0] == 1 else 0
+
+
+def _units(packet: bytes, length_bytes: int) -> Iterator[tuple[int, int]]:
+    """Yield where each NAL unit starts and stops: behind length fields, or start codes where `length_bytes` is 0."""
     at = 0
     while length_bytes and at + length_bytes < len(packet):
-        size = int.from_bytes(packet[at : at + length_bytes], "big")
-        yield packet[at + length_bytes]
-        at += length_bytes + size
-    while not length_bytes and 0 <= (at := packet.find(b"\x00\x00\x01", at)) < len(packet) - 3:
-        at += 3
-        yield packet[at]
+        start = at + length_bytes
+        at = start + int.from_bytes(packet[at:start], "big")
+        yield start, at
+    at = -1 if length_bytes else packet.find(b"\x00\x00\x01")
+    while 0 <= at < len(packet) - 3:
+        start = at + 3
+        at = packet.find(b"\x00\x00\x01", start)
+        yield start, at if at >= 0 else len(packet)
+
+
+def _mpeg4(extradata: bytes, packet: bytes) -> bool:
+    """Return whether it is one intra picture, with its layer's header and the encoder's name in it or in `extradata`.
+
+    FFmpeg takes how to repair the bugs of that encoder from its name.
+    """
+    picture = packet.find(b"\x00\x00\x01\xb6")
+    alone = picture >= 0 and packet.find(b"\x00\x00\x01\xb6", picture + 4) < 0
+    is_intra = alone and picture + 4 < len(packet) and packet[picture + 4] >> 6 == 0
+    heads = (packet[: max(picture, 0)], extradata)
+    return is_intra and any(b"\x00\x00\x01\xb2" in head and b"\x00\x00\x01\x20" in head for head in heads)
 
 
 def _vp8(_: bytes, packet: bytes) -> bool:
@@ -121,5 +155,6 @@ _TESTS: Mapping[str, Callable[[bytes, bytes], bool]] = {
     "vp8": _vp8,
     "vp9": _vp9,
     "av1": _av1,
+    "mpeg4": _mpeg4,
     **dict.fromkeys(_INTRA_ONLY, _always),
 }

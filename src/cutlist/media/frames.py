@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, product, starmap
 from struct import unpack
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
@@ -39,6 +39,9 @@ _SEEKS = 8
 """How many keyframes to try, each before the last, until one is safe; then decoding starts at the file's start."""
 
 
+_MAX_TICKS = 2**62
+
+
 class Orientation(NamedTuple):
     """How a decoded frame becomes the displayed one: rows and columns swapped first, then flipped."""
 
@@ -64,6 +67,9 @@ _TURNS = (
     Orientation(transpose=True, flip_y=True),
 )
 """The orientation of a clockwise turn by 0, 90, 180 and 270 degrees."""
+
+TURNS = tuple(starmap(Orientation, product((False, True), repeat=3)))
+"""All eight orientations; a stored packet index holds positions in this."""
 
 
 def orientation(frame: VideoFrame) -> Orientation:
@@ -96,24 +102,35 @@ class Promise(NamedTuple):
 
 
 class Frames:
-    """The displayed frames of an open video stream; the first is decoded at once, to know time zero."""
+    """The displayed frames of an open video stream; the first is decoded at once, to know time zero.
+
+    Attributes:
+        stream: The open stream.
+        time_base: Seconds of one tick.
+        spacing: Seconds from frame to frame on average, 0 if the file does not say.
+        reorder_depth: Frames that the decoder holds back, as the file's header and first packets have it.
+        is_in_order: Whether the times of the frames ascend.
+        first: The first displayed frame.
+        origin: Its ticks, time zero.
+    """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         codec = stream.codec_context
         check_pixels(codec.width, codec.height)
         self._container = container
-        self._stream = stream
+        self.stream = stream
         self._codec = codec.codec.canonical_name
-        self._time_base = stream.time_base or Fraction(1, 90_000)
-        self._spacing = 1 / stream.average_rate if stream.average_rate else Fraction(0)
+        self.time_base = stream.time_base or Fraction(1, 90_000)
+        self.spacing = 1 / stream.average_rate if stream.average_rate else Fraction(0)
+        self.reorder_depth = codec.reorder_depth
         # AVI stores no pts: those that FFmpeg makes up for B-frames go back and forth, so no time says "past the end".
-        self._in_order = container.format.name != "avi"
+        self.is_in_order = container.format.name != "avi"
         self._demux()
         self.first = self._decode_first()
-        self._origin = _stamp(self.first) or 0
+        self.origin = stamp(self.first) or 0
 
     def _demux(self) -> None:
-        self._packets = self._container.demux(self._stream)
+        self._packets = self._container.demux(self.stream)
         self._read: list[VideoPacket] = []
         self._num_fed = 0
         self._ready: list[VideoFrame] = []
@@ -133,10 +150,10 @@ class Frames:
         Returns:
             Whether there is one. If not, the container is somewhere else and must be opened anew.
         """
-        wanted = self._origin + math.floor(start / self._time_base)
+        wanted = min(self.origin + math.floor(start / self.time_base), _MAX_TICKS)
         at = wanted
         for _ in range(_SEEKS):
-            self._container.seek(at, stream=self._stream)
+            self._container.seek(at, stream=self.stream)
             self._demux()
             packet = next(self._packets)
             if packet.pts is None or packet.dts is None:
@@ -145,14 +162,14 @@ class Frames:
                 self._read.append(packet)
                 return True
             at = min(at, packet.pts, packet.dts) - 1
-            if at < self._origin:
+            if at < self.origin:
                 return False
         return False
 
     def _is_safe(self, packet: VideoPacket) -> bool:
         if not packet.is_keyframe or packet.is_discard or packet.is_corrupt:
             return False
-        return starts_clean(self._codec, self._stream.codec_context.extradata, bytes(packet))
+        return starts_clean(self._codec, self.stream.codec_context.extradata, bytes(packet))
 
     @property
     def can_seek(self) -> bool:
@@ -164,7 +181,7 @@ class Frames:
 
         Packets read here are decoded by `shown` later: no byte is read twice.
         """
-        limit = None if stop is None else self._origin + stop / self._time_base
+        limit = None if stop is None else self.origin + stop / self.time_base
         for packet in self._packets:
             self._read.append(packet)
             if limit is not None and packet.dts is not None and packet.dts >= limit:
@@ -173,18 +190,22 @@ class Frames:
 
     def scan(self) -> Promise:
         """Return what all packets of the file say of the frames, keeping none: nothing can be decoded afterwards."""
-        return self._promised(chain(self._read, self._packets))
+        return self._promised(self.packets())
+
+    def packets(self) -> Iterator[VideoPacket]:
+        """Yield every packet of the file, keeping none: nothing can be decoded afterwards."""
+        return chain(self._read, self._packets)
 
     def _promised(self, packets: Iterable[VideoPacket]) -> Promise:
         stamps = sorted(
             (pts, packet.duration or 0)
             for packet in packets
-            if (pts := _stamp(packet)) is not None
+            if (pts := stamp(packet)) is not None
             and not packet.is_discard
             and is_shown(self._codec, memoryview(packet))
         )
-        starts = [(pts - self._origin) * self._time_base for pts, _ in stamps]
-        end = starts[-1] + (stamps[-1][1] * self._time_base or self._spacing) if starts else Fraction(0)
+        starts = [(pts - self.origin) * self.time_base for pts, _ in stamps]
+        end = starts[-1] + (stamps[-1][1] * self.time_base or self.spacing) if starts else Fraction(0)
         return Promise(starts, end)
 
     def shown(self, stop: Fraction | None = None) -> Iterator[Shown]:
@@ -194,12 +215,12 @@ class Frames:
         """
         unfed = chain(self._read[self._num_fed :], self._packets)
         decoded = chain.from_iterable(packet.decode() for packet in unfed)
-        start = -self._spacing
+        start = -self.spacing
         for frame in chain(self._ready, decoded):
-            pts = _stamp(frame)
-            start = start + self._spacing if pts is None else (pts - self._origin) * self._time_base
-            yield Shown(start, start + (frame.duration * self._time_base or self._spacing), frame)
-            if stop is not None and start >= stop and self._in_order:
+            pts = stamp(frame)
+            start = start + self.spacing if pts is None else (pts - self.origin) * self.time_base
+            yield Shown(start, start + (frame.duration * self.time_base or self.spacing), frame)
+            if stop is not None and start >= stop and self.is_in_order:
                 return
 
 
@@ -213,6 +234,6 @@ def open_video(source: Source) -> Iterator[Frames]:
         yield Frames(container, stream)
 
 
-def _stamp(timed: VideoFrame | VideoPacket) -> int | None:
+def stamp(timed: VideoFrame | VideoPacket) -> int | None:
     """Return the pts, or the dts where there is none, in units of the time base."""
     return timed.dts if timed.pts is None else timed.pts

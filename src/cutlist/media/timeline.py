@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cutlist.errors import MediaError
 
@@ -33,6 +33,28 @@ def interval(clip: Op) -> tuple[Fraction, Fraction | None]:
     if math.isnan(start) or math.isnan(stop) or math.isinf(start) or not start < stop:
         raise MediaError(f"{clip}: empty; start must be before stop, in seconds")
     return Fraction(start), None if math.isinf(stop) else Fraction(stop)
+
+
+class Wanted(NamedTuple):
+    """What is asked for; `clip` only where it comes first, since then nothing outside [start, stop) can be shown.
+
+    Operations on time apply in their order, and those on the picture in theirs; neither kind sees the other.
+    """
+
+    clip: Op | None
+    start: Fraction
+    stop: Fraction | None
+    temporal: tuple[Op, ...]
+    spatial: tuple[Op, ...]
+
+
+def wanted_of(ops: Sequence[Op]) -> Wanted:
+    """Return what `ops`, the first applied first, ask for."""
+    temporal = tuple(op for op in ops if op.name in TEMPORAL)
+    spatial = tuple(op for op in ops if op.name not in TEMPORAL)
+    clip = temporal[0] if temporal and temporal[0].name == "clip" else None
+    start, stop = interval(clip) if clip else (Fraction(0), None)
+    return Wanted(clip, start, stop, temporal, spatial)
 
 
 def no_frames(clip: Op, lasts: str) -> MediaError:
@@ -85,6 +107,19 @@ def pick(times: Sequence[Fraction], end: Fraction, ops: Sequence[Op]) -> list[in
             keep = [(2 * i + 1) * len(shown) // (2 * count) for i in range(count)]
         chosen, shown = [chosen[i] for i in keep], [shown[i] for i in keep]
     return chosen
+
+
+def places_of(picks: Sequence[int]) -> dict[int, list[int]]:
+    """Return for each picked frame its places in the result.
+
+    Examples:
+        >>> places_of([3, 3, 5])
+        {3: [0, 1], 5: [2]}
+    """
+    places: dict[int, list[int]] = {}
+    for place, index in enumerate(picks):
+        places.setdefault(index, []).append(place)
+    return places
 
 
 def _grid(op: Op, start: Fraction, stop: Fraction) -> list[Fraction]:

@@ -7,37 +7,25 @@ is decoded once more with the times that it really gave.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from contextlib import suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+import av
 from numpy.typing import NDArray
-from PIL import Image
 
 from cutlist.errors import MediaError
-from cutlist.media.frames import Frames, Promise, open_video, orientation
-from cutlist.media.geometry import apply, steps
-from cutlist.media.source import Source, check_output, check_pixels
-from cutlist.media.timeline import TEMPORAL, interval, no_frames, pick
+from cutlist.media.canvas import Canvas
+from cutlist.media.frames import Frames, Promise, open_video
+from cutlist.media.timeline import Wanted, no_frames, pick, places_of, wanted_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from av.video.frame import VideoFrame
+    import numpy as np
 
     from cutlist.media.reference import Op
-
-
-class _Wanted(NamedTuple):
-    """What is asked for; `clip` only where it comes first, since then nothing outside it can be shown."""
-
-    clip: Op | None
-    start: Fraction
-    stop: Fraction | None
-    temporal: tuple[Op, ...]
-    spatial: tuple[Op, ...]
+    from cutlist.media.source import Source
 
 
 def decode_video(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
@@ -49,11 +37,7 @@ def decode_video(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
     Raises:
         MediaError: if the bytes cannot be decoded, or the operations do not fit them.
     """
-    temporal = tuple(op for op in ops if op.name in TEMPORAL)
-    spatial = tuple(op for op in ops if op.name not in TEMPORAL)
-    clip = temporal[0] if temporal and temporal[0].name == "clip" else None
-    start, stop = interval(clip) if clip else (Fraction(0), None)
-    wanted = _Wanted(clip, start, stop, temporal, spatial)
+    wanted = wanted_of(ops)
     promise: Promise | None = None
     for _ in range(2):
         result = _decode(source, wanted, promise)
@@ -63,27 +47,27 @@ def decode_video(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
     raise MediaError("decoding the video twice gave different times")
 
 
-def _decode(source: Source, wanted: _Wanted, promise: Promise | None) -> NDArray[np.uint8] | Promise:
+def _decode(source: Source, wanted: Wanted, promise: Promise | None) -> NDArray[np.uint8] | Promise:
     """Return the frames, or the times that the decoder really gave if by these others are wanted."""
     with open_video(source) as frames:
-        if wanted.start <= 0 or not frames.can_seek or frames.seek(wanted.start):
+        if wanted.start <= 0 or not frames.can_seek:
             return _convert(frames, wanted, promise)
+        with suppress(av.FFmpegError):  # it may need parameter sets that are in packets before it
+            if frames.seek(wanted.start):
+                return _convert(frames, wanted, promise)
     with open_video(source) as frames:
         return _convert(frames, wanted, promise)
 
 
-def _convert(frames: Frames, wanted: _Wanted, promise: Promise | None) -> NDArray[np.uint8] | Promise:
+def _convert(frames: Frames, wanted: Wanted, promise: Promise | None) -> NDArray[np.uint8] | Promise:
     start, stop = wanted.start, wanted.stop
     promised = promise or frames.promise(stop)
     starts = promised.starts
     if wanted.clip:
         starts = [time for time in starts if start <= time and (stop is None or time < stop)]
     picks = pick(starts, promised.end, wanted.temporal) if starts else []
-    places = defaultdict(list)
-    for place, index in enumerate(picks):
-        places[index].append(place)
-
-    canvas = _Canvas(len(picks), wanted.spatial)
+    places = places_of(picks)
+    canvas = Canvas(len(picks), wanted.spatial)
     actual: list[Fraction] = []
     end, follows = Fraction(0), None
     for shown in frames.shown(stop):
@@ -100,48 +84,3 @@ def _convert(frames: Frames, wanted: _Wanted, promise: Promise | None) -> NDArra
     if canvas.pixels is None or pick(actual, end, wanted.temporal) != picks:
         return Promise(actual, end)
     return canvas.pixels
-
-
-class _Canvas:
-    """The result, filled frame by frame; its size is that of the first frame put in."""
-
-    def __init__(self, num_frames: int, spatial: Sequence[Op]) -> None:
-        self.pixels: NDArray[np.uint8] | None = None
-        self._num_frames = num_frames
-        self._spatial = spatial
-        self._reformatter = VideoReformatter()
-
-    def put(self, frame: VideoFrame, places: Sequence[int]) -> None:
-        """Convert the frame and store it at each of `places`."""
-        pixels = self._convert(frame)
-        shape = (self._num_frames, 3, *pixels.shape[:2])
-        if self.pixels is None:
-            check_output(shape)
-            self.pixels = np.empty(shape, np.uint8)
-        if shape != self.pixels.shape:
-            height, width = self.pixels.shape[2:]
-            raise MediaError(
-                f"the picture changes size within the clip, {width}x{height} to {shape[3]}x{shape[2]}; "
-                "resize(video, width, height) first gives one size"
-            )
-        for channel in range(3):  # three 2-d copies are faster than one transposed copy
-            self.pixels[places[0], channel] = pixels[:, :, channel]
-        for place in places[1:]:
-            self.pixels[place] = self.pixels[places[0]]
-
-    def _convert(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """Return uint8 (H, W, 3) pixels, turned and after the operations on the picture."""
-        check_pixels(frame.width, frame.height)
-        turn = orientation(frame)
-        todo = steps(*turn.size(frame.width, frame.height), self._spatial)
-        if todo and todo[0].corner is None:
-            width, height = turn.size(*todo[0].size)
-            todo = todo[1:]
-            rgb = self._reformatter.reformat(
-                frame, width, height, "rgb24", interpolation=Interpolation.BICUBIC, threads=1
-            )
-        else:
-            # PyAV's own default here, so that the pixels are those of frame.to_ndarray(format="rgb24")
-            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
-        pixels = turn.turn(cast("NDArray[np.uint8]", rgb.to_ndarray()))
-        return np.asarray(apply(Image.fromarray(pixels), todo)) if todo else pixels

@@ -180,6 +180,30 @@ class Order:
             before += stop - first
         return tuple(parts)
 
+    def spare(self, epoch: int, step: int, slot: int, attempt: int) -> tuple[int, int]:
+        """Return what takes the place of a sample that cannot be decoded: a component, and a position of its selection.
+
+        A spare is of the component and bucket of the sample, and depends on these numbers alone, so that a sample that
+        fails changes no other; it may be a sample that the epoch has anyway.
+
+        Args:
+            epoch: Of the run.
+            step: In [0, len(self)).
+            slot: Of the sample among those of the step, over all ranks.
+            attempt: From 0; the next one where a spare cannot be decoded either.
+        """
+        place = (whole("epoch", epoch), whole("step", step), whole("slot", slot), whole("attempt", attempt))
+        draws, before = self.at(*place[:2]), 0
+        for each in draws:
+            before += len(each.positions)
+            if place[2] < before:
+                break
+        else:
+            raise OrderError(f"slot={slot}: the step has {before} samples")
+        component = self.components[each.component]
+        bucket = 0 if each.bucket is None else component.sidecar.buckets.names.index(each.bucket)
+        return each.component, component.sampler.spare(bucket, derive(component.sampler.seed, *place))
+
     def _of(self, number: int, epoch: int, step: int, rank: int, world_size: int) -> Draw:
         """Return a step of a component."""
         component = self.components[number]

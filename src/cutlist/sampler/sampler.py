@@ -22,7 +22,7 @@ from cutlist.sampler.permutation import MAX_SAMPLES, MAX_SEED, check_range, deri
 from cutlist.sampler.ranks import check_ranks
 from cutlist.sampler.shuffles import Block, Layout, Shuffle, arrange, checked, lay_out
 
-_EPOCH, _STEPS, _BUCKET, _OFFSET = tag("epoch"), tag("steps"), tag("bucket"), tag("offset")
+_EPOCH, _STEPS, _BUCKET, _OFFSET, _SPARE = map(tag, ("epoch", "steps", "bucket", "offset", "spare"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +200,20 @@ class Sampler:
             here = epochs == epoch
             positions[here] = self.at_epoch(int(epoch))._at(0, places[here])
         return positions
+
+    def spare(self, bucket: int, key: int) -> int:
+        """Return the position of a sample of a bucket, by chance: any that the bucket draws, as likely as in an epoch.
+
+        Args:
+            bucket: The number of a bucket that has samples.
+            key: In [0, 2**64); the same key gives the same sample.
+
+        Examples:
+            >>> Sampler(num_samples=10, global_batch_size=4, seed=0).spare(0, key=7)
+            6
+        """
+        rest, draw = divmod(derive(_SPARE, key), self._draws[bucket])
+        return int(self._buckets.pick(bucket, np.array([draw], dtype=np.int64), rest % 2**20 / 2**20)[0])
 
     def _at(self, bucket: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the positions at some places of a bucket's order."""

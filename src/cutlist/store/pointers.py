@@ -41,9 +41,10 @@ class Pointer:
         return lance.Blob.from_uri(self.uri, position=self.position, size=self.size_bytes)
 
     def problem(self, storage_options: Mapping[str, str] | None = None) -> str | None:
-        """Return what is wrong if the bytes are not there to be read, else None.
+        """Return what is wrong if the bytes are not there, or not in a file of the size that it had; else None.
 
-        A file that was replaced by another of at least its size is not noticed: contents are not hashed again.
+        Contents are not hashed again, so a file of another content but the same size is not noticed. The size of an
+        object that is longer than it was is not either.
 
         Examples:
             >>> Pointer(uri="file:///no/such.mp4", position=0, size_bytes=9).problem()
@@ -53,7 +54,7 @@ class Pointer:
             return self._remote_problem(storage_options)
         try:
             with Path(unquote(urlsplit(self.uri).path)).open("rb") as file:
-                return self._too_short(file.seek(0, 2))
+                return self._misfit(file.seek(0, 2))
         except FileNotFoundError:
             return self._gone()
         except OSError as error:
@@ -62,12 +63,15 @@ class Pointer:
     def _gone(self) -> str:
         return f"{self.uri} is not there; was it moved or deleted?"
 
-    def _too_short(self, size_bytes: int | None) -> str | None:
+    def _misfit(self, size_bytes: int) -> str | None:
         end = self.position + self.size_bytes
-        if size_bytes is not None and end <= size_bytes:
-            return None
-        has = "fewer" if size_bytes is None else f"{size_bytes:,}"
-        return f"{self.uri} has {has} bytes, and the row's are {self.position:,} to {end:,}; was it replaced?"
+        if end > size_bytes:
+            return (
+                f"{self.uri} has {size_bytes:,} bytes, and the row's are {self.position:,} to {end:,}; was it replaced?"
+            )
+        if self.position == 0 and size_bytes > end:  # a whole file: no member of a shard is at its start
+            return f"{self.uri} has {size_bytes:,} bytes, and had {end:,} when it was ingested; was it replaced?"
+        return None
 
     def _remote_problem(self, storage_options: Mapping[str, str] | None) -> str | None:
         last = self.position + self.size_bytes - 1
@@ -78,5 +82,5 @@ class Pointer:
             if "Not found" in text:
                 return self._gone()
             if "416" in text or "InvalidRange" in text:
-                return self._too_short(None)
+                return f"{self.uri} has fewer than {last + 1:,} bytes, where the row's end; was it replaced?"
         return None  # it is there, or cannot be asked for now

@@ -11,7 +11,9 @@ from typing import Any
 
 import lance
 import lance_namespace
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, SettingsError
 from cutlist.store.table import Table, first_line, is_blob, open_dataset
@@ -164,6 +166,17 @@ class Store:
                 return self.append(name, rows, message=message, reference=reference)
             raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {first_line(error)}") from error
         return self.open(name)
+
+    def failed_media(self) -> dict[tuple[str, str], NDArray[np.uint64]]:
+        """Return the media that are in `_failures`: table and column → their row ids, uint64, ascending."""
+        recorded = self.find(FAILURES)
+        if recorded is None:
+            return {}
+        rows = recorded.dataset.to_table(columns=["table", "column", "row_id"], filter="row_id IS NOT NULL").to_pylist()
+        found: dict[tuple[str, str], set[int]] = {}
+        for row in rows:
+            found.setdefault((row["table"], row["column"]), set()).add(row["row_id"])
+        return {key: np.array(sorted(ids), dtype=np.uint64) for key, ids in found.items()}
 
     def record_failures(self, failures: Iterable[Mapping[str, Any]]) -> int:
         """Record each failure once in `_failures`; return how many were new.

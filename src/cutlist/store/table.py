@@ -206,6 +206,11 @@ class Table:
             values = pa.chunked_array([chunk.storage for chunk in values.chunks], type=values.type.storage_type)
         return values.take(pa.compute.index_in(row_ids, taken["_rowid"].combine_chunks()))
 
+    def media_rows(self, column: str) -> NDArray[np.uint64]:
+        """Return the row ids of the rows of which a media column is not NULL; uint64, ascending."""
+        found = self.dataset.scanner(columns=["_rowid"], filter=f"`{column}` IS NOT NULL").to_table()
+        return np.sort(found["_rowid"].to_numpy())
+
     def fragments(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the number of the fragment that each row is in; int64, shape (n,).
 
