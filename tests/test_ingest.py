@@ -20,7 +20,7 @@ from cutlist.errors import IngestError, SettingsError
 if TYPE_CHECKING:
     from tests.conftest import Made
 
-    from cutlist.metadata import MediaFile
+    from cutlist.sources import Sample
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (8, 6)) -> Path:
@@ -121,10 +121,10 @@ def test_a_stopped_run_keeps_what_was_committed_and_goes_on(
     monkeypatch.setattr(ingest_module, "COMMIT_ROWS", 1)
     load = ingest_module._load
 
-    def stop_at_the_third(media: MediaFile, known: frozenset[str]) -> Any:
-        if media.path.startswith("sub"):
+    def stop_at_the_third(sample: Sample, how: Any) -> Any:
+        if sample.path.startswith("sub"):
             raise KeyboardInterrupt
-        return load(media, known)
+        return load(sample, how)
 
     with monkeypatch.context() as patched:
         patched.setattr(ingest_module, "_load", stop_at_the_third)

@@ -126,6 +126,9 @@ def _check_all(
     """Yield each row id and what is wrong with its medium, in order."""
 
     def check(row_id: int) -> _Failed | None:
+        dead = table.dead_pointer(column, row_id)
+        if dead is not None:
+            return _Failed(row_id=row_id, error_type=MediaError.__name__, message=dead)
         try:
             (source,) = table.open_blobs(column, np.array([row_id], dtype=np.uint64))
             if source is not None and only_probe:

@@ -8,19 +8,20 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cutlist.errors import IngestError, MediaError, listing
+from cutlist.ingest_report import IngestReport
 from cutlist.media import Probe, probe
-from cutlist.media.probe import MEDIA_SUFFIXES
-from cutlist.metadata import MediaFile, Metadata
 from cutlist.settings import num_cores
-from cutlist.store import Store, blob_array, blob_field
+from cutlist.sources import Columns, MediaFile, Sample, find
+from cutlist.store import Pointer, Store, Table, blob_array, blob_field
+from cutlist.watch import counting
+
+if TYPE_CHECKING:
+    from cutlist.metadata import Metadata
 
 COMMIT_BYTES = 256 * 2**20
 """Media bytes in one commit, at most (a larger file is alone in its own)."""
@@ -29,7 +30,7 @@ COMMIT_ROWS = 4096
 """Rows in one commit, at most."""
 
 IN_MEMORY_BYTES = 64 * 2**20
-"""Files up to this size are read once; larger ones are hashed, probed and copied from where they are."""
+"""Media up to this size are read once; larger ones are hashed, probed and copied from where they are."""
 
 KINDS = ("video", "image", "audio")
 """The kinds of media, each with a column of its name."""
@@ -51,196 +52,172 @@ _PROBED = {
     "container": pa.string(),
 }
 MADE = ("id", "path", "kind", *KINDS, "size_bytes", "sha256", *_PROBED)
-"""The columns that ingest makes; metadata may not have them."""
+"""The columns that ingest makes; those of metadata and of shards may not have these names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IngestReport:
-    """What an ingest did. Counts of files, but `num_bytes`: the media bytes added."""
+class _How:
+    """How samples are loaded: the contents that are there already, and what was asked for."""
 
-    table: str
-    version: int | None
-    num_added: int
-    num_bytes: int
-    num_known: int
-    num_duplicate: int
-    num_failed: int
-    num_other: int
-    num_without_metadata: int | None
-    num_metadata_unused: int | None
-
-    def __str__(self) -> str:
-        parts = [f"{self.table}: {self.num_added:,} added ({self.num_bytes / 2**20:,.1f} MiB)"]
-        if self.num_known:
-            kept = "" if self.num_without_metadata is None else ", their columns left as they were"
-            parts.append(f"{self.num_known:,} already there{kept}")
-        if self.num_duplicate:
-            parts.append(f"{self.num_duplicate:,} with the same content as another")
-        if self.num_other:
-            parts.append(f"{self.num_other:,} other files left out")
-        if self.num_without_metadata:
-            parts.append(f"{self.num_without_metadata:,} added without a row in the metadata")
-        if self.num_metadata_unused:
-            parts.append(f"{self.num_metadata_unused:,} rows of the metadata without a file")
-        if self.num_failed:
-            parts.append(f"{self.num_failed:,} failed (SELECT path, message FROM _failures)")
-        return "; ".join(parts)
+    known: frozenset[str]
+    kinds: frozenset[str]
+    columns: Columns
+    reference: bool
 
 
-def find_media(sources: Iterable[str | os.PathLike[str]]) -> tuple[list[MediaFile], int]:
-    """Return the media files of files and folders, in order of their paths, and how many other files were seen.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Medium:
+    """A medium that was hashed, and probed unless its content was there already; `data` if it is to be copied."""
 
-    In folders, at any depth, files are taken by their suffix and hidden ones are left out; a file that is named is
-    taken whatever its suffix. The path of a row is relative to the folder that was named.
+    file: MediaFile
+    sha256: str
+    data: bytes | None
+    probe: Probe | None
 
-    Raises:
-        IngestError: if a source is not there, or no media file is found.
-    """
-    found: list[MediaFile] = []
-    others = 0
-    tops = [Path(source) for source in sources]
-    for top in tops:
-        if top.is_file():
-            found.append(MediaFile(file=top, path=top.name, size_bytes=top.stat().st_size))
-        elif top.is_dir():
-            for file in _walk(top):
-                if file.suffix.lower() not in MEDIA_SUFFIXES:
-                    others += 1
-                    continue
-                path = file.relative_to(top).as_posix()
-                found.append(MediaFile(file=file, path=path, size_bytes=file.stat().st_size))
-        else:
-            raise IngestError(f"{top}: no such file or folder")
-    files = {each.file.resolve(): each for each in reversed(found)}  # one that is named twice is taken once
-    found = [each for each in found if files[each.file.resolve()] is each]
-    by_path: dict[str, MediaFile] = {}
-    for each in found:
-        other = by_path.setdefault(each.path, each)
-        if other is not each:
-            raise IngestError(
-                f"{other.file} and {each.file} would both have the path {each.path} in the table; "
-                f"name a folder that both are in"
-            )
-    if not found:
-        raise IngestError(
-            f"{', '.join(map(str, tops))}: no media files; their suffixes are {listing(MEDIA_SUFFIXES, most=60)}"
-        )
-    return found, others
+    @property
+    def blob(self) -> bytes | Pointer:
+        """The bytes, or where they are."""
+        if self.data is not None:
+            return self.data
+        span = self.file.span
+        return Pointer(uri=span.file.uri, position=span.position, size_bytes=span.size_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
-    """A media file that was hashed and probed: a probe, a failure, or neither where the content was there already."""
+    """A sample with its media, the row's own first, and its columns; or the path that failed, and why."""
 
-    media: MediaFile
-    sha256: str
-    data: bytes | None
-    probe: Probe | None
-    error: Exception | None
+    sample: Sample
+    media: tuple[_Medium, ...] = ()
+    values: Mapping[str, Any]
+    failed: str = ""
+    error: Exception | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the media together."""
+        return sum(each.file.size_bytes for each in self.media)
 
 
-def _load(media: MediaFile, known: frozenset[str]) -> _Loaded:
-    data: bytes | None = None
-    digest = ""
+def _load(sample: Sample, how: _How) -> _Loaded:
+    path = sample.path
+    media: list[_Medium] = []
     try:
-        media.path.encode()
-        if media.size_bytes <= IN_MEMORY_BYTES:
-            data = media.file.read_bytes()
-            digest = hashlib.sha256(data).hexdigest()
-        else:
-            with media.file.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        probed = None if digest in known else probe(media.file if data is None else data)
-    except UnicodeEncodeError:
-        error = MediaError("the file's name is not UTF-8; rename it")
-        return _Loaded(media=media, sha256="", data=None, probe=None, error=error)
+        for each in sample.media:
+            path = each.path
+            media.append(_medium(each, how, alone=len(sample.media) == 1))
+        path = sample.path
+        chosen = _by_kind(media, how.kinds)
+        values = how.columns.values(sample) if chosen and chosen[0].probe is not None else {}
     except (MediaError, OSError) as error:
-        return _Loaded(media=media, sha256=digest, data=None, probe=None, error=error)
-    return _Loaded(media=media, sha256=digest, data=data, probe=probed, error=None)
+        return _Loaded(sample=sample, values={}, failed=path, error=error)
+    return _Loaded(sample=sample, media=chosen, values=values)
 
 
-def _load_all(files: Sequence[MediaFile], known: frozenset[str], num_threads: int) -> Iterator[_Loaded]:
-    """Yield each file hashed and probed, in order; a few are under way at a time, bounded in number and bytes."""
+def _medium(file: MediaFile, how: _How, *, alone: bool) -> _Medium:
+    try:
+        file.path.encode()
+    except UnicodeEncodeError as error:
+        raise MediaError("the file's name is not UTF-8; rename it") from error
+    small = file.size_bytes <= IN_MEMORY_BYTES
+    if (how.reference or not small) and any(letter < " " for letter in file.span.file.located):
+        raise MediaError("a control character in its path, which a URI cannot have; rename it")
+    data: bytes | None = None
+    if small:
+        data = file.span.read()
+        digest = hashlib.sha256(data).hexdigest()
+    else:
+        with file.span.open() as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if alone and digest in how.known:
+        return _Medium(file=file, sha256=digest, data=None, probe=None)
+    if data is not None:
+        probed = probe(data)
+    else:
+        with file.span.open() as opened:
+            probed = probe(opened)
+    return _Medium(file=file, sha256=digest, data=None if how.reference else data, probe=probed)
+
+
+def _by_kind(media: Sequence[_Medium], kinds: Collection[str]) -> tuple[_Medium, ...]:
+    """Return the media of the kinds that are wanted, in the order of `KINDS`.
+
+    Raises:
+        MediaError: if two are of one kind.
+    """
+    by_kind: dict[str, _Medium] = {}
+    for each in media:
+        if each.probe is None:
+            return (each,)
+        other = by_kind.setdefault(each.probe.kind, each)
+        if other is not each:
+            raise MediaError(
+                f"its key has two media of the kind {each.probe.kind}, {other.file.member} and {each.file.member}; "
+                f"expected one of each kind"
+            )
+    return tuple(by_kind[kind] for kind in KINDS if kind in by_kind and kind in kinds)
+
+
+def _load_all(samples: Sequence[Sample], how: _How, num_threads: int) -> Iterator[_Loaded]:
+    """Yield each sample hashed and probed, in order; a few are under way at a time, bounded in number and bytes."""
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="cutlist-ingest")
     waiting: deque[tuple[int, Future[_Loaded]]] = deque()
     held = 0
     try:
-        for media in files:
-            while waiting and (len(waiting) >= 4 * num_threads or held + media.size_bytes > COMMIT_BYTES):
+        for sample in samples:
+            while waiting and (len(waiting) >= 4 * num_threads or held + sample.size_bytes > COMMIT_BYTES):
                 size, future = waiting.popleft()
                 held -= size
                 yield future.result()
-            waiting.append((media.size_bytes, pool.submit(_load, media, known)))
-            held += media.size_bytes
+            waiting.append((sample.size_bytes, pool.submit(_load, sample, how)))
+            held += sample.size_bytes
         while waiting:
             yield waiting.popleft()[1].result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _walk(top: Path) -> Iterator[Path]:
-    """Yield the files of a folder at any depth, sorted, without hidden ones; links to folders are followed, once."""
-    seen: set[Path] = set()
-
-    def unreadable(error: OSError) -> None:
-        raise IngestError(f"{error.filename}: the folder cannot be read: {error.strerror}")
-
-    for folder, folders, names in os.walk(top, onerror=unreadable, followlinks=True):
-        real = Path(folder).resolve()
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        shown = (Path(folder) / name for name in sorted(names) if not name.startswith("."))
-        yield from (file for file in shown if file.is_file())
-
-
-def _rows(batch: Sequence[_Loaded], metadata: Metadata | None) -> pa.Table:
-    """Return files as rows of a table, with a blob column for each kind of media among them."""
-    probes = [each.probe for each in batch if each.probe is not None]
+def _rows(batch: Sequence[_Loaded], columns: Columns, metadata: Metadata | None) -> pa.Table:
+    """Return samples as rows of a table, with a blob column for each kind of media among them."""
+    own = [each.media[0] for each in batch]
+    probes = [each.probe for each in own if each.probe is not None]
     assert len(probes) == len(batch)
     names: list[pa.Field] = []
-    columns: list[Any] = []
+    arrays: list[Any] = []
 
     def add(name: str, kind: pa.DataType, values: list[Any]) -> None:
         names.append(pa.field(name, kind))
-        columns.append(pa.array(values, type=kind))
+        arrays.append(pa.array(values, type=kind))
 
-    add("id", pa.string(), [each.sha256[:16] for each in batch])
-    add("path", pa.string(), [each.media.path for each in batch])
+    add("id", pa.string(), [each.sha256[:16] for each in own])
+    add("path", pa.string(), [each.file.path for each in own])
     add("kind", pa.string(), [each.kind for each in probes])
-    for kind in dict.fromkeys(each.kind for each in probes):
-        blobs = [
-            (each.media.file.absolute().as_uri() if each.data is None else each.data) if probed.kind == kind else None
-            for each, probed in zip(batch, probes, strict=True)
-        ]
+    blobs: dict[str, list[bytes | Pointer | None]] = {}
+    for row, each in enumerate(batch):
+        for medium in each.media:
+            assert medium.probe is not None
+            blobs.setdefault(medium.probe.kind, [None] * len(batch))[row] = medium.blob
+    for kind, values in blobs.items():
         names.append(blob_field(kind, kind))
-        columns.append(blob_array(blobs))
-    add("size_bytes", pa.int64(), [each.media.size_bytes for each in batch])
-    add("sha256", pa.string(), [each.sha256 for each in batch])
+        arrays.append(blob_array(values))
+    add("size_bytes", pa.int64(), [each.file.size_bytes for each in own])
+    add("sha256", pa.string(), [each.sha256 for each in own])
     facts = [asdict(each) for each in probes]
     for name, kind in _PROBED.items():
         add(name, kind, [fact[name] for fact in facts])
-    table = pa.table(columns, schema=pa.schema(names))
+    table = pa.table(arrays, schema=pa.schema(names))
+    for name, array in columns.arrays([each.values for each in batch]).items():
+        table = table.append_column(name, array)
     if metadata is not None:
-        taken = metadata.table.take(pa.array([metadata.row(each.media) for each in batch], type=pa.int64()))
+        taken = metadata.table.take(pa.array([_joined(metadata, each.sample) for each in batch], type=pa.int64()))
         for each in taken.schema:
             table = table.append_column(each, taken.column(each.name))
     return table
 
 
-def _progress(show: bool | None) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("files"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not (console.is_terminal if show is None else show),
-    )
+def _joined(metadata: Metadata, sample: Sample) -> int | None:
+    """Return the metadata row of a sample: that of the first medium that has one."""
+    return next((row for each in sample.media if (row := metadata.row(each)) is not None), None)
 
 
 def ingest(
@@ -250,24 +227,29 @@ def ingest(
     table: str,
     metadata: Metadata | None = None,
     kinds: Collection[str] = KINDS,
+    reference: bool = False,
     num_threads: int | None = None,
     progress: bool | None = None,
 ) -> IngestReport:
-    """Add media files to a table, and say what was done.
+    """Add media to a table, and say what was done.
 
-    A file whose content (SHA-256) is in the table already is left out, so a second run adds only what is new, and a
-    run that was stopped goes on. Files that cannot be probed are recorded in `_failures`. Each commit is whole.
+    Media whose content (SHA-256) is in the table already are left out, so a second run adds only what is new, and a
+    run that was stopped goes on. What cannot be probed is recorded in `_failures`. Each commit is whole.
+
+    A row of a shard's key with media of several kinds has them all; its other columns are about the first of them, in
+    the order of `KINDS`. It is one row or one failure.
 
     Args:
-        sources: Files and folders.
+        sources: Files, folders, shards, and URIs of object stores (`cutlist.sources.find`).
         table: Made if it is not there.
         metadata: Columns to join by path.
         kinds: Which of `video`, `image` and `audio` to add; others are counted and left out.
+        reference: Whether to store where the media are, instead of their bytes. A table may have both.
         num_threads: Threads that hash and probe; default one for each core.
         progress: Whether to show a progress bar; default: where standard error is a terminal.
 
     Raises:
-        IngestError: for sources that are not there, or a table or metadata that does not fit.
+        IngestError: for sources that are not there, or a table, metadata or columns of shards that do not fit.
     """
     if not table.isidentifier() or table.startswith("_"):
         raise IngestError(f'"{table}" is no name for a table; expected letters, digits and _, a letter first')
@@ -277,53 +259,62 @@ def ingest(
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown or not kinds:
         raise IngestError(f"kinds {listing(unknown)}: expected some of {', '.join(KINDS)}")
-    files, others = find_media(sources)
-    known = _known_hashes(store, table)
-    if metadata is not None and sum(metadata.row(each) is not None for each in files) == 0:
+    columns = Columns(MADE)
+    found = find(sources, storage_options=store.storage_options, observe=columns.observe)
+    there = store.find(table)
+    how = _How(known=_known_hashes(there), kinds=frozenset(kinds), columns=columns, reference=reference)
+    if metadata is not None and all(_joined(metadata, each) is None for each in found.samples):
         raise IngestError(
-            f"{metadata.file}: none of its paths is one of the files; expected paths like {files[0].path}"
+            f"{metadata.file}: none of its paths is one of the files; expected paths like {found.samples[0].path}"
         )
-    added = num_bytes = duplicates = already = failed = without = 0
+    columns.settle(
+        suffixes={suffix for each in found.samples for suffix, _ in each.fields},
+        schema=None if there is None else there.schema,
+        joined=() if metadata is None else metadata.table.column_names,
+    )
+    added = num_bytes = duplicates = already = without = 0
+    failed, others = len(found.failures), found.num_other
     version: int | None = None
     batch: list[_Loaded] = []
     batch_bytes = 0
     new: set[str] = set()
-    failures: list[Mapping[str, Any]] = []
+    failures = [_failure(table, path, "index", "MediaError", each) for path, each in found.failures.items()]
 
     def commit() -> None:
-        nonlocal version, added, num_bytes, batch_bytes, without
+        nonlocal version, added, batch_bytes, without
         if batch:
-            rows = _rows(batch, metadata)
-            version = store.append(table, rows, message=f"ingest {len(batch)} files").version
+            rows = _rows(batch, columns, metadata)
+            message = f"ingest {len(batch)} files"
+            version = store.append(table, rows, message=message, reference=reference).version
             added += len(batch)
-            num_bytes += batch_bytes
             if metadata is not None:
-                without += sum(metadata.row(each.media) is None for each in batch)
+                without += sum(_joined(metadata, each.sample) is None for each in batch)
             batch.clear()
             batch_bytes = 0
         if failures:
             store.record_failures(failures)
             failures.clear()
 
-    with _progress(progress) as bar:
-        task = bar.add_task(f"ingest {table}", total=len(files))
-        for loaded in _load_all(files, known, num_threads or num_cores()):
-            size = loaded.media.size_bytes
+    with counting("files", progress) as bar:
+        task = bar.add_task(f"ingest {table}", total=len(found.samples))
+        for loaded in _load_all(found.samples, how, num_threads or num_cores()):
             if loaded.error is not None:
                 failed += 1
-                failures.append(_failure(table, loaded))
-            elif loaded.sha256 in known:
-                already += 1
-            elif loaded.probe is not None and loaded.probe.kind not in kinds:
+                failures.append(_failure(table, loaded.failed, "probe", type(loaded.error).__name__, str(loaded.error)))
+            elif not loaded.media:
                 others += 1
-            elif loaded.sha256 in new:
+            elif (digest := loaded.media[0].sha256) in how.known:
+                already += 1
+            elif digest in new:
                 duplicates += 1
             else:
-                if batch and (batch_bytes + size > COMMIT_BYTES or len(batch) >= COMMIT_ROWS):
+                copied = 0 if reference else loaded.size_bytes
+                if batch and (batch_bytes + copied > COMMIT_BYTES or len(batch) >= COMMIT_ROWS):
                     commit()
-                new.add(loaded.sha256)
+                new.add(digest)
                 batch.append(loaded)
-                batch_bytes += size
+                batch_bytes += copied
+                num_bytes += loaded.size_bytes
             bar.advance(task)
         commit()
     return IngestReport(
@@ -337,26 +328,27 @@ def ingest(
         num_other=others,
         num_without_metadata=None if metadata is None else without,
         num_metadata_unused=None if metadata is None else metadata.num_unused,
+        reference=reference,
+        left_out=dict(found.left_out),
     )
 
 
-def _known_hashes(store: Store, table: str) -> frozenset[str]:
+def _known_hashes(there: Table | None) -> frozenset[str]:
     """Return the SHA-256 of every row of a table, none if it is not there."""
-    there = store.find(table)
     if there is None:
         return frozenset()
     if "sha256" not in there.schema.names:
-        raise IngestError(f"table {table} was not made by ingest (it has no column sha256); choose another name")
+        raise IngestError(f"table {there.name} was not made by ingest (it has no column sha256); choose another name")
     return frozenset(there.dataset.to_table(columns=["sha256"])["sha256"].to_pylist())
 
 
-def _failure(table: str, loaded: _Loaded) -> dict[str, Any]:
+def _failure(table: str, path: str, stage: str, error_type: str, message: str) -> dict[str, Any]:
     return {
         "table": table,
-        "path": loaded.media.path.encode(errors="backslashreplace").decode(),
-        "stage": "probe",
-        "error_type": type(loaded.error).__name__,
-        "message": str(loaded.error),
+        "path": path.encode(errors="backslashreplace").decode(),
+        "stage": stage,
+        "error_type": error_type,
+        "message": message.encode(errors="backslashreplace").decode(),
     }
 
 

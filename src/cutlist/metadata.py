@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 
 from cutlist.errors import IngestError, listing, suggest
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaFile:
-    """A file found under a source: where it is, the path that its row will have, and its size."""
-
-    file: Path
-    path: str
-    size_bytes: int
+if TYPE_CHECKING:
+    from cutlist.sources import MediaFile
 
 
 class Metadata:
@@ -89,12 +83,12 @@ class Metadata:
     def row(self, media: MediaFile) -> int | None:
         """Return the metadata row of a media file, or None.
 
-        A path in the metadata may be as in the table, relative to the metadata's own folder, or absolute.
+        A path in the metadata may be as in the table, relative to the metadata's own folder, absolute, or a URI.
         """
-        whole, folder = media.file.absolute(), self.file.absolute().parent
-        keys = [str(whole), str(media.file), media.path]  # the most particular first
-        if whole.is_relative_to(folder):
-            keys.insert(1, whole.relative_to(folder).as_posix())
+        keys = [media.located, media.named, media.path]  # the most particular first
+        folder = f"{self.file.absolute().parent}/"
+        if media.located.startswith(folder):
+            keys.insert(1, media.located.removeprefix(folder))
         row = next((self._rows[key] for key in keys if key in self._rows), None)
         if row is not None:
             self.used.add(row)

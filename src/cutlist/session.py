@@ -22,7 +22,7 @@ from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, 
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
 from cutlist.indexing import index_packets_of
-from cutlist.ingest import KINDS, MADE, IngestReport, ingest
+from cutlist.ingest import KINDS, MADE, ingest
 from cutlist.metadata import Metadata
 from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
 from cutlist.reader import Reader
@@ -37,6 +37,7 @@ from cutlist.watch import watched
 
 if TYPE_CHECKING:
     from cutlist.compiler import Plan, Remark, Statement
+    from cutlist.ingest_report import IngestReport
 
 
 def connect(
@@ -55,7 +56,7 @@ def connect(
         views: Folder with the views; default `CUTLIST_VIEWS`, else `sql`, which need not be there.
         storage_options: For an object store, as Lance takes them; never shown or saved.
         versions: Name of a table → its version, or a tag; default the latest of each.
-        create: Whether to make a local root that is not there.
+        create: Whether a local root that is not there is made, when something is first written.
         settings: Settings in place of those of the environment.
 
     Raises:
@@ -68,9 +69,7 @@ def connect(
         [(42,)]
     """
     settings = settings or read_settings()
-    store = Store.at(settings.root if root is None else root, storage_options=storage_options)
-    if create and store.is_local:
-        Path(store.root).mkdir(parents=True, exist_ok=True)
+    store = Store.at(settings.root if root is None else root, storage_options=storage_options, create=create)
     given = views is not None or "views" in settings.model_fields_set
     found = load_views(settings.views if views is None else views, required=given)
     return Session(store, found, settings, versions=versions)
@@ -301,21 +300,38 @@ class Session:
         on: str = "path",
         columns: Sequence[str] | None = None,
         kinds: Collection[str] = KINDS,
+        reference: bool = False,
         progress: bool | None = None,
     ) -> IngestReport:
         """Add files and folders of video, image and audio to a table; then move on to its new version.
 
+        An uncompressed `.tar` is a shard, as WebDataset writes them: each key of it that has a medium is a row, with
+        columns from its `.json` (one for each top-level key), `.txt` and `.cls` members.
+
         Args:
-            sources: Files and folders, searched at any depth.
+            sources: Files and folders, searched at any depth; or `s3://` and `gs://` URIs of objects and prefixes.
             table: Name of the table, made if it is not there.
             metadata: A CSV, Parquet or JSONL file with captions and other columns, one row for each file.
             on: The column of `metadata` that has the paths.
             columns: The columns of `metadata` to take; default all.
             kinds: Which of `video`, `image` and `audio` to add.
+            reference: Whether the table only points at the media where they are, instead of having a copy. They must
+                stay there, as they are: what is read is not compared with what was ingested.
             progress: Whether to show a progress bar; default: where standard error is a terminal.
 
         Raises:
-            IngestError: for sources that are not there, or a table or metadata that does not fit.
+            IngestError: for sources that are not there, or a table, metadata or columns of shards that do not fit.
+
+        Examples:
+            >>> import tempfile
+            >>> from pathlib import Path
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> _ = (folder / "dot.ppm").write_bytes(b"P6 2 1 255 RGBrgb")
+            >>> with connect(folder / "data", create=True) as session:
+            ...     print(session.ingest(folder / "dot.ppm", table="dots", reference=True))
+            ...     session.sql("SELECT path, width, height FROM dots").fetchall()
+            dots: 1 added (0.0 MiB, referenced where they are)
+            [('dot.ppm', 2, 1)]
         """
         named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
         joined = None if metadata is None else Metadata(metadata, on=on, columns=columns, made=MADE)
@@ -326,6 +342,7 @@ class Session:
                 table=table,
                 metadata=joined,
                 kinds=kinds,
+                reference=reference,
                 num_threads=self.settings.num_threads,
                 progress=progress,
             )

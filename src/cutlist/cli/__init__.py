@@ -48,7 +48,9 @@ class Format(StrEnum):
 
 @app.command()
 def ingest(
-    sources: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, and folders to search.")],
+    sources: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, tar shards, and folders to search; or s3:// URIs.")
+    ],
     table: Annotated[str, typer.Option(help="The table, made if it is not there.")],
     metadata_file: Annotated[
         str | None, typer.Option("--metadata", help="CSV, Parquet or JSONL with captions and other columns.")
@@ -56,17 +58,31 @@ def ingest(
     on: Annotated[str, typer.Option(help="The metadata's column that has the paths.")] = "path",
     columns: Annotated[str | None, typer.Option(help="The metadata's columns to take: a,b,c. [default: all]")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only video, image or audio; may be repeated.")] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Point at the media where they are; copy nothing.")
+    ] = False,
     root: Root = None,
     views: Views = None,
 ) -> None:
     """Add videos, images and sounds to a table, one row for each file. A second run adds only what is new.
 
+    A shard (an uncompressed .tar, as WebDataset writes them) gives a row for each of its keys; .json, .txt and .cls
+    members become columns.
+
     Example: `cutlist ingest clips/ --table videos --metadata captions.csv --root data`
+
+    Example: `cutlist ingest shards/ --table videos --reference --root data`
     """
     chosen = None if columns is None else [each.strip() for each in columns.split(",") if each.strip()]
     with cutlist.connect(root, views=views, create=True) as session:
         report = session.ingest(
-            sources, table=table, metadata=metadata_file, on=on, columns=chosen, kinds=kind or KINDS
+            sources,
+            table=table,
+            metadata=metadata_file,
+            on=on,
+            columns=chosen,
+            kinds=kind or KINDS,
+            reference=reference,
         )
     typer.echo(str(report))
     if report.num_failed and not report.num_added and not report.num_known:

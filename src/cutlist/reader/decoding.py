@@ -69,14 +69,15 @@ class Decoder:
             with self.watchdog.over(name):
                 return self._array(ref, blobs)
         except MediaError as error:
-            failed = UndecodableError(f"{name()}: {error}")
+            message = table.dead_pointer(stored, ref.row) or str(error)
+            failed = UndecodableError(f"{name()}: {message}")
             failed.failure = Failure(
                 table=table.name,
                 version=table.version,
                 row_id=ref.row,
                 column=stored,
                 error_type=type(error).__name__,
-                message=str(error),
+                message=message,
             )
             raise failed from error
 

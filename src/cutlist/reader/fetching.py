@@ -46,6 +46,8 @@ CLIPS = ("clip", "random_clip")
 WHOLE_OPS = ("raw", "audio")
 """Operations that need more of a file than the packets of its pictures."""
 
+SHORT = "the storage gave fewer bytes than the medium has"
+
 Key = tuple[int, int]
 """A medium: the number of its source, and the row id."""
 
@@ -294,8 +296,9 @@ class Fetcher:
         num_reads = num_bytes = 0
         for source in sorted({source for source, _ in sizes}):
             rows = np.array(sorted(row for each, row in sizes if each == source), dtype=np.uint64)
-            read = self._read_whole(source, rows)
-            blobs.whole |= {(source, int(row)): data for row, data in zip(rows, read, strict=True)}
+            for row, data in zip(rows.tolist(), self._read_whole(source, rows), strict=True):
+                short = isinstance(data, bytes) and len(data) != sizes[source, row]
+                blobs.whole[source, row] = MediaError(SHORT) if short else data
             num_reads += 1
         for source in sorted({ref.source for ref in plans}):
             planned = [(ref, *each) for ref, each in plans.items() if ref.source == source and isinstance(each, tuple)]
@@ -318,7 +321,7 @@ class Fetcher:
         except MediaError as error:
             if len(rows) == 1:
                 return [error]
-            return [one for row in rows for one in self._read_whole(source, row[None])]
+            return [one for half in np.array_split(rows, 2) for one in self._read_whole(source, half)]
 
     def _read_parts(self, source: int, plans: Sequence[tuple[int, VideoPlan]]) -> list[Sequence[bytes] | MediaError]:
         """Return the bytes of the ranges of plans; where reading fails, the error in place of those of the plan."""
@@ -330,7 +333,8 @@ class Fetcher:
         except MediaError as error:
             if len(plans) == 1:
                 return [error]
-            return [one for plan in plans for one in self._read_parts(source, [plan])]
+            middle = len(plans) // 2
+            return [one for half in (plans[:middle], plans[middle:]) for one in self._read_parts(source, half)]
 
 
 def _plan(

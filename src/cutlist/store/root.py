@@ -43,13 +43,21 @@ class Store:
 
     root: str
     storage_options: Mapping[str, str] | None = field(default=None, repr=False)
+    create: bool = False
 
     @classmethod
-    def at(cls, root: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None) -> Store:
-        """Return the store of a folder or URI; a folder is kept by its absolute path, so that chdir does no harm."""
+    def at(
+        cls, root: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None, create: bool = False
+    ) -> Store:
+        """Return the store of a folder or URI; a folder is kept by its absolute path, so that chdir does no harm.
+
+        Args:
+            create: Whether a folder that is not there is made when something is first written.
+        """
         text = os.fspath(root)
         local = "://" not in text
-        return cls(root=str(Path(text).absolute()) if local else text.rstrip("/"), storage_options=storage_options)
+        where = str(Path(text).absolute()) if local else text.rstrip("/")
+        return cls(root=where, storage_options=storage_options, create=create)
 
     @property
     def is_local(self) -> bool:
@@ -57,8 +65,8 @@ class Store:
         return "://" not in self.root
 
     def check(self) -> None:
-        """Raise CatalogError if a local root is not a folder."""
-        if self.is_local and not Path(self.root).is_dir():
+        """Raise CatalogError if a local root is not a folder, nor to be made."""
+        if self.is_local and not Path(self.root).is_dir() and not (self.create and not Path(self.root).exists()):
             raise CatalogError(
                 f'no folder "{self.root}"; to make it, ingest something: '
                 f"`cutlist ingest PATH --table videos --root {self.root}`, or connect(…, create=True)"
@@ -118,11 +126,14 @@ class Store:
                 return None
             raise
 
-    def append(self, name: str, rows: pa.Table, *, message: str) -> Table:
+    def append(self, name: str, rows: pa.Table, *, message: str, reference: bool = False) -> Table:
         """Append rows in one commit, making the table or the columns it lacks; return the table at the new version.
 
         A table is made with stable row ids, so that ids outlive updates and compaction. New columns are NULL in older
         rows and cost no rewrite.
+
+        Args:
+            reference: Whether blobs that are pointers stay pointers; else their bytes are copied into the table.
 
         Raises:
             SettingsError: if a column has another type in the table.
@@ -147,12 +158,13 @@ class Store:
                 mode="create" if there is None else "append",
                 storage_options=dict(self.storage_options or {}) or None,
                 enable_stable_row_ids=True,
-                external_blob_mode="ingest",
+                external_blob_mode="reference" if reference else "ingest",
+                allow_external_blob_outside_bases=reference,
                 commit_message=message,
             )
         except (OSError, ValueError, RuntimeError) as error:
             if there is None and self.find(name) is not None:  # made by another process meanwhile
-                return self.append(name, rows, message=message)
+                return self.append(name, rows, message=message, reference=reference)
             raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {first_line(error)}") from error
         return self.open(name)
 

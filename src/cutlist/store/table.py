@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, MediaError, listing, suggest
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
+from cutlist.store.pointers import Pointer
 from cutlist.store.scan import ScanTable, scannable
 
 INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
@@ -39,9 +40,9 @@ def blob_field(name: str, kind: str) -> pa.Field:
     return lance.blob_field(name).with_metadata({**(lance.blob_field(name).metadata or {}), "cutlist:kind": kind})
 
 
-def blob_array(values: Sequence[bytes | str | None]) -> pa.Array:
-    """Return bytes as an array for a Blob v2 field; text is a URI whose bytes are copied in, None is NULL."""
-    return lance.blob_array(list(values))
+def blob_array(values: Sequence[bytes | Pointer | None]) -> pa.Array:
+    """Return an array for a Blob v2 field; `Store.append` keeps pointers or copies what they point at; None is NULL."""
+    return lance.blob_array([each.blob() if isinstance(each, Pointer) else each for each in values])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +301,15 @@ class Table:
         taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
         self._all_there(row_ids, taken)
         return _sizes(taken[column])
+
+    def dead_pointer(self, column: str, row_id: int) -> str | None:
+        """Return what is wrong if a row's medium is a pointer to bytes that are not there, else None."""
+        try:
+            taken = self.dataset._take_rows([row_id], columns=[column])
+        except (OSError, ValueError, RuntimeError):
+            return None
+        pointer = Pointer.of(taken[column][0].as_py()) if taken.num_rows else None
+        return None if pointer is None else pointer.problem(self.storage_options)
 
 
 def _sizes(descriptors: pa.ChunkedArray) -> NDArray[np.int64]:
