@@ -200,7 +200,7 @@ def an_index(packets: list[tuple[int, int, int, tuple[bool, bool]]]) -> PacketIn
         tag=b"avc1",
         width=64,
         height=48,
-        colour=Colour(2, 1, 1, 1),
+        colour=Colour(2, 1, 1, 1, 1),
         reorder_depth=2,
         turn=TURNS[3],
         time_base=Fraction(1, 100),

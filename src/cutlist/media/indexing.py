@@ -32,6 +32,10 @@ _MAX_SHIFT = 64
 """How far behind a packet's stated position its bytes may start: 4 in Matroska and WebM, none in MP4, MOV and AVI."""
 
 
+_CHROMA_LOCATIONS = 7
+"""FFmpeg's numbers for where chroma is sampled: 0 unspecified, 1 left, 2 center, 3 top left …"""
+
+
 @dataclass(frozen=True, slots=True)
 class Unplanned:
     """Why a video is read through its container.
@@ -137,7 +141,13 @@ def _index(source: Source, frames: Frames) -> PacketIndex:
             tag=codec.codec_tag.encode("ascii", "replace"),
             width=codec.width,
             height=codec.height,
-            colour=Colour(*map(int, (codec.color_range, codec.colorspace, codec.color_primaries, codec.color_trc))),
+            colour=Colour(
+                int(codec.color_range),
+                int(codec.colorspace),
+                int(codec.color_primaries),
+                int(codec.color_trc),
+                chroma_location=0,
+            ),
             reorder_depth=frames.reorder_depth,
             turn=None,
             time_base=frames.time_base,
@@ -209,16 +219,32 @@ def _depth(times: Sequence[int]) -> int:
 
 
 def _compared(source: Source, index: PacketIndex, first: VideoFrame) -> PacketIndex:
-    """Return the index, turned as the container turns its frames, if its first frame is the container's."""
-    packet = int(index.displayed()[0])
-    try:
-        _, frame = next(_decode(source, index, Run(0, packet + 1)))
-    except PromiseError as error:
-        raise _UnplannedError(f"without the container {error}") from error
-    if _checksum(frame) != _checksum(first):
-        raise _UnplannedError("without the container the first frame is another")
-    turn = orientation(first)
-    return index if turn == orientation(frame) else replace(index, turn=turn)
+    """Return the index, its frames turned and converted as the container's are, if its first frame is the container's.
+
+    PyAV does not tell where a container says that chroma is sampled, so the places are tried.
+    """
+    checksum, turn, noise = _checksum(first), orientation(first), _noise(first)
+    for location in range(_CHROMA_LOCATIONS):
+        found = replace(index, colour=index.colour._replace(chroma_location=location))
+        try:
+            _, frame = next(_decode(source, found, Run(0, int(found.displayed()[0]) + 1)))
+        except PromiseError as error:
+            raise _UnplannedError(f"without the container {error}") from error
+        if _checksum(frame) != checksum:
+            raise _UnplannedError("without the container the first frame is another")
+        own = orientation(frame)
+        if _noise(frame) == noise:
+            return found if turn == own else replace(found, turn=turn)
+    raise _UnplannedError("without the container the colours are others")
+
+
+def _noise(frame: VideoFrame) -> int:
+    """Return a checksum of noise that is converted and resized as the frame would be; the frame is then noise."""
+    random = np.random.default_rng(0)
+    for plane in frame.planes:
+        plane.update(random.integers(0, 256, plane.buffer_size, np.uint8).tobytes())
+    half = frame.reformat(max(frame.width // 2, 1), max(frame.height // 2, 1), "rgb24", interpolation="BICUBIC")
+    return zlib.crc32(half.to_ndarray().tobytes())
 
 
 def _verify(source: Source, index: PacketIndex, frames: Frames) -> None:

@@ -27,7 +27,7 @@ _MAGIC = b"PKT"
 _PREFIX = struct.Struct("<3sBI")
 """Magic, version, CRC-32 of the rest; the rest is deflated: `_HEAD`, names, extradata, columns."""
 
-_HEAD = struct.Struct("<I II 4H Bb 4s II q qQ BI")
+_HEAD = struct.Struct("<I II 5H Bb 4s II q qQ BI")
 """Packets; width, height; colour; reorder depth, turn; tag; time base; origin; end; bytes of decoder and extradata."""
 
 _LIMIT = 2**61
@@ -44,6 +44,7 @@ class Colour(NamedTuple):
     space: int
     primaries: int
     transfer: int
+    chroma_location: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -223,7 +223,9 @@ def open_decoder(index: PacketIndex) -> VideoCodecContext:
     decoder.extradata = index.extradata or None
     decoder.codec_tag = index.tag.decode("latin-1")
     decoder.width, decoder.height = index.width, index.height
-    decoder.color_range, decoder.colorspace, decoder.color_primaries, decoder.color_trc = index.colour
+    *tags, chroma_location = index.colour
+    decoder.color_range, decoder.colorspace, decoder.color_primaries, decoder.color_trc = tags
+    decoder.options = {"chroma_sample_location": str(chroma_location)}
     decoder.reorder_depth = index.reorder_depth
     return decoder
 
