@@ -15,9 +15,10 @@ import pyarrow as pa
 from cutlist.errors import IngestError, MediaError, listing
 from cutlist.ingest_report import IngestReport
 from cutlist.media import Probe, probe
+from cutlist.media.indexing import stored_index
 from cutlist.settings import num_cores
 from cutlist.sources import Columns, MediaFile, Sample, find
-from cutlist.store import Pointer, Store, Table, blob_array, blob_field
+from cutlist.store import Pointer, Store, Table, blob_array, blob_field, packets_field
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
@@ -67,12 +68,16 @@ class _How:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Medium:
-    """A medium that was hashed, and probed unless its content was there already; `data` if it is to be copied."""
+    """A medium that was hashed, and probed unless its content was there already.
+
+    `data` is there if it is to be copied, and `packets`, the packet index, of a video.
+    """
 
     file: MediaFile
     sha256: str
     data: bytes | None
     probe: Probe | None
+    packets: bytes | None = None
 
     @property
     def blob(self) -> bytes | Pointer:
@@ -133,10 +138,12 @@ def _medium(file: MediaFile, how: _How, *, alone: bool) -> _Medium:
         return _Medium(file=file, sha256=digest, data=None, probe=None)
     if data is not None:
         probed = probe(data)
+        packets = stored_index(data) if probed.kind == "video" else None
     else:
         with file.span.open() as opened:
             probed = probe(opened)
-    return _Medium(file=file, sha256=digest, data=None if how.reference else data, probe=probed)
+            packets = stored_index(opened) if probed.kind == "video" else None
+    return _Medium(file=file, sha256=digest, data=None if how.reference else data, probe=probed, packets=packets)
 
 
 def _by_kind(media: Sequence[_Medium], kinds: Collection[str]) -> tuple[_Medium, ...]:
@@ -200,6 +207,12 @@ def _rows(batch: Sequence[_Loaded], columns: Columns, metadata: Metadata | None)
     for kind, values in blobs.items():
         names.append(blob_field(kind, kind))
         arrays.append(blob_array(values))
+    if "video" in blobs:
+        field = packets_field("video")
+        names.append(field)
+        arrays.append(
+            pa.array([next((m.packets for m in each.media if m.packets), None) for each in batch], field.type)
+        )
     add("size_bytes", pa.int64(), [each.file.size_bytes for each in own])
     add("sha256", pa.string(), [each.sha256 for each in own])
     facts = [asdict(each) for each in probes]

@@ -10,8 +10,9 @@ for, when it asks.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -252,32 +253,29 @@ class Fetcher:
                 rows.setdefault(ref.source, set()).add(ref.row)
         began = time.perf_counter()
         sizes: dict[Key, int] = {}
-        indexes: dict[Key, bytes] = {}
+        indexes: dict[Key, PacketIndex] = {}
         for source, ids in sorted(rows.items()):
             table, column = self.table(source)
             ordered = sorted(ids)
             found, stored = table.describe(column, np.array(ordered, dtype=np.uint64))
             sizes |= {(source, row): int(size) for row, size in zip(ordered, found, strict=True)}
-            indexes |= {
-                (source, row): each
-                for row, each in zip(ordered, stored, strict=True)
-                if each and not each.startswith(UNPLANNED)
-            }
-        read = sum(map(len, indexes.values()))
-        self._stats.add(num_bytes=read, num_reads=len(rows) if read else 0, read_seconds=time.perf_counter() - began)
-        decoded: dict[Key, PacketIndex] = {}
+            for row, each in zip(ordered, stored, strict=True):
+                if each and not each.startswith(UNPLANNED):
+                    with contextlib.suppress(MediaError):  # one that is damaged is as none
+                        indexes[source, row] = PacketIndex.from_bytes(each)
+            read = sum(len(each or b"") for each in stored)
+            self._stats.add(num_bytes=read, num_reads=bool(read))
+        self._stats.add(read_seconds=time.perf_counter() - began)
         for step in group:
-            self._choose_step(step, sizes, indexes, decoded)
+            self._choose_step(step, sizes, indexes)
 
-    def _choose_step(
-        self, step: _Step, sizes: dict[Key, int], indexes: dict[Key, bytes], decoded: dict[Key, PacketIndex]
-    ) -> None:
+    def _choose_step(self, step: _Step, sizes: Mapping[Key, int], indexes: Mapping[Key, PacketIndex]) -> None:
         clipped: dict[Key, bool] = {}
         for ref in step.refs:
             key = (ref.source, ref.row)
             if key in indexes and not any(op.name in WHOLE_OPS for op in ref.ops):
                 if ref not in step.plans:
-                    step.plans[ref] = _plan(ref, key, indexes, decoded)
+                    step.plans[ref] = _plan(ref, indexes[key])
             else:
                 clipped[key] = clipped.get(key, True) and any(op.name in CLIPS for op in ref.ops)
         for key, is_clipped in clipped.items():
@@ -337,13 +335,9 @@ class Fetcher:
             return [one for half in (plans[:middle], plans[middle:]) for one in self._read_parts(source, half)]
 
 
-def _plan(
-    ref: MediaRef, key: Key, indexes: dict[Key, bytes], decoded: dict[Key, PacketIndex]
-) -> tuple[PacketIndex, VideoPlan] | MediaError:
+def _plan(ref: MediaRef, index: PacketIndex) -> tuple[PacketIndex, VideoPlan] | MediaError:
     try:
-        if key not in decoded:
-            decoded[key] = PacketIndex.from_bytes(indexes[key])
-        return decoded[key], plan_video(decoded[key], ref.ops)
+        return index, plan_video(index, ref.ops)
     except MediaError as error:
         return error
 
