@@ -244,16 +244,19 @@ class Session:
         table.unpin()
         return True
 
-    def explain(self, query: str) -> Explanation:
+    def explain(self, query: str, *, exact: bool = False) -> Explanation:
         """Return what a query reads: from which tables, which columns when compiling and which by the loader, why, and
-        how many bytes an epoch takes, from the stored sizes of the media. Compiles the query, and saves nothing.
+        how many bytes an epoch takes, from packet indexes and stored sizes. Compiles the query, and saves nothing.
+
+        Args:
+            exact: Whether to plan the clips of all samples, also of many thousands.
 
         Raises:
             QueryError: as `compile` does.
         """
         compiled = self._compiled(self._engine.plan(self.statement(query), strict=True))
         keys = [(each.name, each.version) for each in compiled.selection.tables]
-        return explain(compiled, {key: self._engine.table_at(*key) for key in keys})
+        return explain(compiled, {key: self._engine.table_at(*key) for key in keys}, exact=exact)
 
     def lint(self, query: str | None = None) -> list[Remark]:
         """Return what the checks have to say about a query, or about every view; compiles nothing.

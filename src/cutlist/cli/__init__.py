@@ -177,7 +177,13 @@ def compile_(
 
 
 @app.command()
-def explain(query: Query, as_json: AsJson = False, root: Root = None, views: Views = None) -> None:
+def explain(
+    query: Query,
+    exact: Annotated[bool, typer.Option("--exact", help="Plan the clips of all samples, not of 10,000.")] = False,
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
     """Show what a query reads: tables and versions, columns read now and later and why, filters, and bytes.
 
     The query is compiled for it, and not saved. No media byte is read.
@@ -185,7 +191,7 @@ def explain(query: Query, as_json: AsJson = False, root: Root = None, views: Vie
     Example: `cutlist explain "SELECT clip(video, 0, 2) AS frames, caption FROM hd" --root data`
     """
     with cutlist.connect(root, views=views) as session:
-        found = session.explain(query)
+        found = session.explain(query, exact=exact)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
     else:

@@ -29,10 +29,9 @@ def show(plan: Explanation) -> None:
         size = decimal(column.epoch_bytes) if column.epoch_bytes else ""
         columns.add_row(column.name, escaped(column.type), column.read, escaped(column.why), size)
     console.print(columns)
-    clipped = any("clip(" in column.why for column in plan.columns)
     console.print(
         f"{plan.num_samples:,} samples; the selection has {decimal(plan.selection_bytes)}; "
-        f"an epoch reads {'at most ' if clipped else ''}{decimal(plan.epoch_bytes)}"
+        f"an epoch reads {'' if plan.bound == 'exact' else f'{plan.bound} '}{decimal(plan.epoch_bytes)}"
     )
     for warning in plan.warnings:
         console.print(f"[bold yellow]warning:[/bold yellow] {escaped(warning)}", soft_wrap=True)

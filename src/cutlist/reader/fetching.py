@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,9 @@ CLIPS = ("clip", "random_clip")
 
 WHOLE_OPS = ("raw", "audio")
 """Operations that need more of a file than the packets of its pictures."""
+
+Way = Literal["planned", "whole", "file"]
+"""How a medium is read."""
 
 SHORT = "the storage gave fewer bytes than the medium has"
 
@@ -260,9 +263,8 @@ class Fetcher:
             found, stored = table.describe(column, np.array(ordered, dtype=np.uint64))
             sizes |= {(source, row): int(size) for row, size in zip(ordered, found, strict=True)}
             for row, each in zip(ordered, stored, strict=True):
-                if each and not each.startswith(UNPLANNED):
-                    with contextlib.suppress(MediaError):  # one that is damaged is as none
-                        indexes[source, row] = PacketIndex.from_bytes(each)
+                if (index := _index(each)) is not None:
+                    indexes[source, row] = index
             read = sum(len(each or b"") for each in stored)
             self._stats.add(num_bytes=read, num_reads=bool(read))
         self._stats.add(read_seconds=time.perf_counter() - began)
@@ -303,8 +305,8 @@ class Fetcher:
             if planned:
                 pieces = self._read_parts(source, [(ref.row, plan) for ref, _, plan in planned])
                 for (ref, index, plan), each in zip(planned, pieces, strict=True):
-                    clip = each if isinstance(each, MediaError) else Clip(index=index, plan=plan, pieces=each)
-                    blobs.clips[ref] = clip
+                    if not isinstance(each, MediaError):  # else the container is asked, and says why
+                        blobs.clips[ref] = Clip(index=index, plan=plan, pieces=each)
                 num_reads += 1
                 num_bytes += sum(plan.read_bytes for _, _, plan in planned)
         num_bytes += sum(sizes.values())
@@ -333,6 +335,35 @@ class Fetcher:
                 return [error]
             middle = len(plans) // 2
             return [one for half in (plans[:middle], plans[middle:]) for one in self._read_parts(source, half)]
+
+
+def sizes_of(table: Table, column: str, refs: Sequence[MediaRef]) -> list[tuple[int, Way]]:
+    """Return for references to media of one column how many bytes are read for each, and how; reads no medium.
+
+    Of one that is read as a file it is the size of the file. A reference that cannot be planned reads nothing.
+    """
+    rows = sorted({each.row for each in refs})
+    sizes, stored = table.describe(column, np.array(rows, dtype=np.uint64))
+    size_of = dict(zip(rows, sizes.tolist(), strict=True))
+    indexes = {row: index for row, each in zip(rows, stored, strict=True) if (index := _index(each)) is not None}
+    found: list[tuple[int, Way]] = []
+    for ref in refs:
+        if ref.row in indexes and not any(op.name in WHOLE_OPS for op in ref.ops):
+            plan = _plan(ref, indexes[ref.row])
+            found.append((0 if isinstance(plan, MediaError) else plan[1].read_bytes, "planned"))
+        else:
+            in_part = size_of[ref.row] > WHOLE_BYTES and any(op.name in CLIPS for op in ref.ops)
+            found.append((size_of[ref.row], "file" if in_part else "whole"))
+    return found
+
+
+def _index(stored: bytes | None) -> PacketIndex | None:
+    """Return a stored packet index; None if there is none, or a reason why, or one that is damaged."""
+    if not stored or stored.startswith(UNPLANNED):
+        return None
+    with contextlib.suppress(MediaError):
+        return PacketIndex.from_bytes(stored)
+    return None
 
 
 def _plan(ref: MediaRef, index: PacketIndex) -> tuple[PacketIndex, VideoPlan] | MediaError:
