@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from cutlist.errors import CatalogError, MediaError, listing, suggest
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
 from cutlist.store.scan import ScanTable, scannable
+from cutlist.store.tensors import as_npy, is_tensor
 
 INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 """Kinds of scalar indexes."""
@@ -81,23 +84,26 @@ class Table:
 
     @property
     def media_columns(self) -> dict[str, str | None]:
-        """Name of each Blob v2 column → its kind: what its field says, or a name such as `video`, or None."""
+        """Name of each media column, of blobs or float16 tensors → its kind: as its field or name says, or None."""
         kinds: dict[str, str | None] = {}
         for each in self.schema:
             if is_blob(each):
                 said = (each.metadata or {}).get(b"cutlist:kind", b"").decode()
                 kinds[each.name] = said or next((kind for kind in _MEDIA_KINDS if kind == each.name.lower()), None)
+            elif is_tensor(each.type):
+                kinds[each.name] = "tensor"
         return kinds
 
     @property
     def hidden_columns(self) -> dict[str, str]:
         """Columns of types that DuckDB cannot hold → the type."""
-        return {each.name: str(each.type) for each in self.schema if not is_blob(each) and not scannable(each.type)}
+        seen = self.sql_columns
+        return {each.name: str(each.type) for each in self.schema if each.name not in seen}
 
     @property
     def sql_columns(self) -> list[str]:
         """Names of the columns that SQL sees, in order; media columns are among them."""
-        return [each.name for each in self.schema if is_blob(each) or scannable(each.type)]
+        return [each.name for each in self.schema if is_blob(each) or scannable(each.type) or is_tensor(each.type)]
 
     def scan(self, filter: str | None = None) -> ScanTable:
         """Return the table as an Arrow dataset that DuckDB scans with projection and filter push-down.
@@ -106,7 +112,8 @@ class Table:
             filter: A Lance filter; rows for which it is not true are left out.
         """
         try:
-            return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter)
+            tensors = frozenset(each.name for each in self.schema if is_tensor(each.type))
+            return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter, tensors)
         except (ValueError, OSError) as error:
             raise CatalogError(
                 f"version {self.version} of table {self.name} no longer exists, or cannot be read: {first_line(error)}"
@@ -232,10 +239,16 @@ class Table:
             MediaError: if a row is gone from this version, or the storage fails.
         """
         try:
+            if self._is_tensor(column):
+                values = self.take(column, pa.array(row_ids)).combine_chunks()
+                return as_npy(values, self.schema.field(column).type)
             pairs = self.dataset.read_blobs(column, ids=row_ids.tolist())
         except (OSError, ValueError, RuntimeError) as error:
             raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
         return [data for _, data in pairs]
+
+    def _is_tensor(self, column: str) -> bool:
+        return is_tensor(self.schema.field(column).type)
 
     def open_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[BinaryIO | None]:
         """Return a seekable file for each row id, in order; bytes are read when asked for.
@@ -243,13 +256,20 @@ class Table:
         Raises:
             MediaError: if a row is gone from this version, or the storage fails.
         """
+        if self._is_tensor(column):
+            return [None if each is None else io.BytesIO(each) for each in self.read_blobs(column, row_ids)]
         try:
             return cast("list[BinaryIO | None]", self.dataset.take_blobs(column, ids=row_ids.tolist(), buffer_size=0))
         except (OSError, ValueError, RuntimeError) as error:
             raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
 
     def blob_sizes(self, column: str, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0."""
+        """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0.
+
+        Of a column of tensors it is the average.
+        """
+        if self._is_tensor(column):
+            return np.full(len(row_ids), math.ceil(self.mean_bytes.get(column, 0)), dtype=np.int64)
         taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
         self._all_there(row_ids, taken)
         descriptors = taken[column].combine_chunks()
