@@ -206,6 +206,7 @@ def test_rendered_media_of_every_codec(tmp_path: Path) -> None:
         "SELECT clip(video, 0, 0.6).frames(3 + width // 1000).resize(16 + height % 7, 24) AS m, "
         "(width // 1000) || '-' || height % 7 AS b FROM my_videos",
         "SELECT resize_short(image, 40).center_crop(8 * (1 + width % 3), 32) AS m, width % 3 AS b FROM my_images",
+        "SELECT resize(image, 64, 48).random_crop(8 * (1 + width % 3), 32) AS m, width % 3 AS b FROM my_images",
         "SELECT crop(resize(image, 64, 48), width % 9, 0, 20, 30) AS m, height // 400 AS b FROM my_images",
         "SELECT frames(video, 2).resize_short(32) AS m, width > height AS b FROM my_videos",
     ],
