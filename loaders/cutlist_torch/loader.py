@@ -89,7 +89,7 @@ class Loader(IterableDataset[Batch]):
             root: The tables' folder or URI; default `CUTLIST_ROOT`, or where a saved selection was found, else `.`.
             views: Folder with the views.
             storage_options: For an object store, as Lance takes them.
-            seed: Of the order.
+            seed: Of the order, and of what is random in decoding (`random_crop` and its like).
             shuffle: `"full"`, `"block"` or a `cutlist.sampler.Block`, or None to keep the selection's order.
             drop_last: Whether a last, smaller batch (of each bucket) is left out; False needs one rank.
             processors: Functions from one row (a dict) to one row, applied in order in the decoding threads.

@@ -45,7 +45,7 @@ def message(place: str, text: str, error: Exception) -> str:
         'query:1:10: no'
     """
     said = re.sub(r"\n\nLINE \d+:.*", "", str(error), flags=re.DOTALL)
-    said = re.sub(r'STRUCT\("source" USMALLINT.*?center_height INTEGER\)', "media", said)
+    said = re.sub(r'STRUCT\("source" USMALLINT, "row" UBIGINT[^)]*\)', "media", said)
     if "in lambda expressions" in said:  # the bodies of the macros are lambdas
         said = (
             "a parameter of clip(), resize() and their like cannot be a subquery or UNNEST; compute it in FROM, e.g. "

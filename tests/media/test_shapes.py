@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tests.conftest import Made
 
 SIDES = st.integers(1, 40)
+NUMBERS = st.floats(0, 1, exclude_max=True)
 OPS: dict[str, st.SearchStrategy[tuple[float, ...]]] = {
     "clip": st.tuples(st.sampled_from([0.0, 0.1, 0.25]), st.sampled_from([0.3, 0.5, 2.0])),
     "at_fps": st.tuples(st.sampled_from([2.5, 10.0, 60.0])),
@@ -45,9 +46,12 @@ OPS: dict[str, st.SearchStrategy[tuple[float, ...]]] = {
     "resize_short": st.tuples(SIDES),
     "crop": st.tuples(st.integers(0, 8), st.integers(0, 8), SIDES, SIDES),
     "center_crop": st.tuples(SIDES, SIDES),
+    "random_clip": st.tuples(st.sampled_from([0.2, 0.5, 2.0]), NUMBERS),
+    "random_crop": st.tuples(SIDES, SIDES, NUMBERS, NUMBERS),
+    "random_flip": st.tuples(st.just(0.5), NUMBERS),
 }
-TEMPORAL = ("clip", "at_fps", "frames")
-SIZED = ("resize", "crop", "center_crop")
+TEMPORAL = ("clip", "random_clip", "at_fps", "frames")
+SIZED = ("resize", "crop", "center_crop", "random_crop")
 
 
 def chains(names: Sequence[str]) -> st.SearchStrategy[list[Op]]:
@@ -102,7 +106,7 @@ def test_videos_have_the_shape_that_is_told(name: str, ops: list[Op]) -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-@given(ops=chains(["resize", "resize_short", "crop", "center_crop"]))
+@given(ops=chains(["resize", "resize_short", "crop", "center_crop", "random_crop", "random_flip"]))
 def test_images_have_the_shape_that_is_told(name: str, ops: list[Op]) -> None:
     assume(agrees(IMAGES[name], "image", ops))
 
@@ -155,6 +159,10 @@ def test_parameters_that_are_not_known_tell_no_other_shape(ops: list[Op], kind: 
         ("video", [Op("clip", (math.nan, math.nan)), Op("frames", (2,)), Op("resize", (8, 9))], (2, 3, 9, 8)),
         ("video", [Op("frames", (math.nan,)), Op("resize", (8, 9))], None),
         ("image", [Op("raw")], None),
+        ("image", [Op("random_crop", (8, 9)), Op("random_flip", (0.5,))], (3, 9, 8)),
+        ("video", [Op("frames", (2,)), Op("resize", (8, 9)), Op("audio", (8000,))], None),
+        ("video", [Op("frames", (2,)), Op("random_crop", (8, math.nan))], None),
+        ("tensor", [], None),
         ("audio", [Op("resize", (8, 9))], None),
         (None, [Op("resize", (8, 9)), Op("frames", (2,))], None),
     ],
@@ -198,6 +206,7 @@ def test_rendered_media_of_every_codec(tmp_path: Path) -> None:
         "SELECT clip(video, 0, 0.6).frames(3 + width // 1000).resize(16 + height % 7, 24) AS m, "
         "(width // 1000) || '-' || height % 7 AS b FROM my_videos",
         "SELECT resize_short(image, 40).center_crop(8 * (1 + width % 3), 32) AS m, width % 3 AS b FROM my_images",
+        "SELECT resize(image, 64, 48).random_crop(8 * (1 + width % 3), 32) AS m, width % 3 AS b FROM my_images",
         "SELECT crop(resize(image, 64, 48), width % 9, 0, 20, 30) AS m, height // 400 AS b FROM my_images",
         "SELECT frames(video, 2).resize_short(32) AS m, width > height AS b FROM my_videos",
     ],

@@ -17,7 +17,7 @@ def fixed_shape(kind: str | None, ops: Sequence[Op]) -> tuple[int, ...] | None:
 
     Args:
         kind: `image`, `video`, `audio` or None.
-        ops: In the order of application, random ones not resolved; a parameter that is not known is NaN.
+        ops: In the order of application, random ones resolved or not; a parameter that is not known is NaN.
 
     Returns:
         (channels, height, width), for a video (frames, channels, height, width).
@@ -36,7 +36,8 @@ def fixed_shape(kind: str | None, ops: Sequence[Op]) -> tuple[int, ...] | None:
         if op.name in ("raw", "audio"):
             return None
         if op.name in ("resize", "crop", "center_crop", "random_crop"):
-            size = None if any(map(math.isnan, op.args[-2:])) else (int(op.args[-2]), int(op.args[-1]))
+            width, height = op.args[:2] if op.name == "random_crop" else op.args[-2:]
+            size = None if math.isnan(width) or math.isnan(height) else (int(width), int(height))
         elif op.name == "resize_short" and size is not None:
             size = steps(*size, [op])[-1].size if known else None
         elif op.name == "frames":

@@ -29,6 +29,8 @@ SHAPE_FIELDS = (
     "crop_height",
     "center_width",
     "center_height",
+    "random_width",
+    "random_height",
 )
 """Fields of a media reference that decide the shape of what is decoded."""
 

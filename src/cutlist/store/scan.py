@@ -42,15 +42,25 @@ class ScanTable(lance.LanceDataset):
         storage_options: Mapping[str, str] | None,
         columns: Sequence[str],
         filter: str | None = None,
+        tensors: frozenset[str] = frozenset(),
     ):
         super().__init__(uri, version, storage_options=dict(storage_options or {}) or None)
         self._columns = ["_rowid", *columns]
-        self.table, self.filter = table, filter
+        self.table, self.filter, self._tensors = table, filter, tensors
         self.asked: list[tuple[list[str], str | None]] = []
         self._default_scan_options = {
-            "columns": self._columns,
             "batch_size": SCAN_BATCH_ROWS,
             "batch_readahead": READAHEAD_BATCHES,
+        }
+
+    def _projected(self, names: Sequence[str]) -> list[str] | dict[str, str]:
+        """Return what Lance is asked for: of a tensor, which DuckDB cannot hold, true where it is not NULL."""
+        if self._tensors.isdisjoint(names):
+            return list(names)
+        quoted = {name: "`" + name.replace("`", "``") + "`" for name in names}
+        return {
+            name: f"nullif({quoted[name]} IS NOT NULL, false)" if name in self._tensors else quoted[name]
+            for name in names
         }
 
     def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> Any:  # type: ignore[override]
@@ -58,16 +68,18 @@ class ScanTable(lance.LanceDataset):
         wanted = list(columns) if columns is not None else self._columns
 
         def by_lance() -> Any:
-            return super(ScanTable, self).scanner(columns=wanted, filter=filter, **options)
+            return super(ScanTable, self).scanner(columns=self._projected(wanted), filter=filter, **options)
 
         def by_arrow() -> Any:
             text = str(filter)
             read = wanted + [name for name in self._columns if name not in wanted and name in text]
-            batches = super(ScanTable, self).scanner(columns=read, filter=self.filter, **options).to_reader()
+            batches = (
+                super(ScanTable, self).scanner(columns=self._projected(read), filter=self.filter, **options).to_reader()
+            )
             return pa.dataset.Scanner.from_batches(batches, columns=wanted, filter=filter)
 
         def whole() -> Any:
-            return super(ScanTable, self).scanner(columns=wanted, filter=self.filter, **options)
+            return super(ScanTable, self).scanner(columns=self._projected(wanted), filter=self.filter, **options)
 
         if filter is None:
             ways = [whole]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from cutlist.errors import CatalogError, MediaError, listing, suggest
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
 from cutlist.store.pointers import Pointer
 from cutlist.store.scan import ScanTable, scannable
+from cutlist.store.tensors import as_npy, is_tensor
 
 INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 """Kinds of scalar indexes."""
@@ -85,12 +88,14 @@ class Table:
 
     @property
     def media_columns(self) -> dict[str, str | None]:
-        """Name of each Blob v2 column → its kind: what its field says, or a name such as `video`, or None."""
+        """Name of each media column, of blobs or float16 tensors → its kind: as its field or name says, or None."""
         kinds: dict[str, str | None] = {}
         for each in self.schema:
             if is_blob(each):
                 said = (each.metadata or {}).get(b"cutlist:kind", b"").decode()
                 kinds[each.name] = said or next((kind for kind in _MEDIA_KINDS if kind == each.name.lower()), None)
+            elif is_tensor(each.type):
+                kinds[each.name] = "tensor"
         return kinds
 
     @property
@@ -102,16 +107,17 @@ class Table:
     @property
     def hidden_columns(self) -> dict[str, str]:
         """Columns of types that DuckDB cannot hold → the type."""
-        return {
-            each.name: str(each.type)
-            for each in self.schema
-            if not is_blob(each) and not scannable(each.type) and not _is_internal(each)
-        }
+        seen = self.sql_columns
+        return {each.name: str(each.type) for each in self.schema if each.name not in seen and not _is_internal(each)}
 
     @property
     def sql_columns(self) -> list[str]:
         """Names of the columns that SQL sees, in order; media columns are among them."""
-        return [each.name for each in self.schema if is_blob(each) or (scannable(each.type) and not _is_internal(each))]
+        return [
+            each.name
+            for each in self.schema
+            if is_blob(each) or is_tensor(each.type) or (scannable(each.type) and not _is_internal(each))
+        ]
 
     def scan(self, filter: str | None = None) -> ScanTable:
         """Return the table as an Arrow dataset that DuckDB scans with projection and filter push-down.
@@ -120,7 +126,8 @@ class Table:
             filter: A Lance filter; rows for which it is not true are left out.
         """
         try:
-            return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter)
+            tensors = frozenset(each.name for each in self.schema if is_tensor(each.type))
+            return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter, tensors)
         except (ValueError, OSError) as error:
             raise CatalogError(
                 f"version {self.version} of table {self.name} no longer exists, or cannot be read: {first_line(error)}"
@@ -256,6 +263,9 @@ class Table:
             MediaError: if a row is gone from this version, or the storage fails.
         """
         try:
+            if self._is_tensor(column):
+                values = self.take(column, pa.array(row_ids)).combine_chunks()
+                return as_npy(values, self.schema.field(column).type)
             pairs = self.dataset.read_blobs(column, ids=row_ids.tolist())
         except (OSError, ValueError, RuntimeError) as error:
             raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
@@ -273,12 +283,17 @@ class Table:
             raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
         return [data if data is not None else b"" for _, _, data in found]
 
+    def _is_tensor(self, column: str) -> bool:
+        return is_tensor(self.schema.field(column).type)
+
     def open_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[BinaryIO | None]:
         """Return a seekable file for each row id, in order; bytes are read when asked for.
 
         Raises:
             MediaError: if a row is gone from this version, or the storage fails.
         """
+        if self._is_tensor(column):
+            return [None if each is None else io.BytesIO(each) for each in self.read_blobs(column, row_ids)]
         try:
             return cast("list[BinaryIO | None]", self.dataset.take_blobs(column, ids=row_ids.tolist(), buffer_size=0))
         except (OSError, ValueError, RuntimeError) as error:
@@ -290,6 +305,8 @@ class Table:
         Returns:
             Sizes, int64, shape (len(row_ids),), 0 for NULL; and for each row its packet index, None where it has none.
         """
+        if self._is_tensor(column):
+            return self.blob_sizes(column, row_ids), [None] * len(row_ids)
         index = self.packet_columns.get(column)
         taken = self.dataset._take_rows(row_ids, columns=["_rowid", column, *([index] if index else [])])
         self._all_there(row_ids, taken)
@@ -297,7 +314,12 @@ class Table:
         return sizes, taken[index].to_pylist() if index else [None] * len(row_ids)
 
     def blob_sizes(self, column: str, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0."""
+        """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0.
+
+        Of a column of tensors it is the average.
+        """
+        if self._is_tensor(column):
+            return np.full(len(row_ids), math.ceil(self.mean_bytes.get(column, 0)), dtype=np.int64)
         taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
         self._all_there(row_ids, taken)
         return _sizes(taken[column])
