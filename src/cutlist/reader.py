@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,8 +31,9 @@ from cutlist.packing import has_media, is_media, renumbered, with_refs
 from cutlist.settings import num_cores
 
 if TYPE_CHECKING:
+    from cutlist.media.source import Source
     from cutlist.selection import Selection, TableVersion
-    from cutlist.store import Store, Table
+    from cutlist.store import BlobFile, Blobs, Store, Table
 
 Row = dict[str, Any]
 """One sample: column name → value. Media are arrays (`cutlist.media.decode` has the shapes), `raw` is bytes, an ARRAY
@@ -83,7 +84,7 @@ class _Planned:
     refs: list[MediaRef] = field(default_factory=list)
 
 
-_Blobs = Mapping[tuple[int, int], bytes | MediaError | None]
+_Fetches = Mapping[tuple[int, int], bytes | MediaError | None]
 """(source, row id) → what was read there."""
 
 
@@ -92,7 +93,7 @@ class _Fetched:
     """A step with the bytes of its media."""
 
     planned: _Planned
-    blobs: _Blobs
+    blobs: _Fetches
 
 
 class Reader:
@@ -142,6 +143,11 @@ class Reader:
             self._tables[pinned] = self._store.pinned(pinned.name, pinned.version, pinned.identity)
         return self._tables[pinned], column
 
+    def _media(self, source: int) -> Blobs:
+        """Return the media that a source is."""
+        table, column = self._table(source)
+        return table.blobs(column, cache=self._store.cache)
+
     def read(self, steps: Iterable[Sequence[Part]]) -> Generator[list[Row], None, None]:
         """Yield the decoded rows of each step, in order: part after part, each in the order of its positions.
 
@@ -152,6 +158,7 @@ class Reader:
 
         Raises:
             MediaError: where a sample cannot be read or decoded; names table, version, row id and column.
+            StorageError: where the storage fails, again and again.
             SelectionError: if there is no such position or selection.
         """
         for source in range(len(self._sources)):
@@ -300,8 +307,7 @@ class Reader:
         sizes: dict[tuple[int, int], int] = {}
         for source in sorted({source for source, _ in clipped}):
             rows = sorted(row for each, row in clipped if each == source and (each, row) not in known)
-            table, column = self._table(source)
-            for row, size in zip(rows, table.blob_sizes(column, np.array(rows, dtype=np.uint64)), strict=True):
+            for row, size in zip(rows, self._media(source).sizes(np.array(rows, dtype=np.uint64)), strict=True):
                 limit = WHOLE_BYTES if clipped[source, row] else max(self._window_bytes, WHOLE_BYTES)
                 if size <= limit:
                     sizes[source, row] = int(size)
@@ -313,24 +319,14 @@ class Reader:
         blobs: dict[tuple[int, int], bytes | MediaError | None] = {}
         sources = sorted({source for source, _ in sizes})
         for source in sources:
-            rows = np.array(sorted(row for each, row in sizes if each == source), dtype=np.uint64)
-            blobs |= {(source, int(row)): data for row, data in zip(rows, self._read_blobs(source, rows), strict=True)}
+            rows = sorted(row for each, row in sizes if each == source)
+            blobs |= {(source, row): data for row, data in zip(rows, self._media(source).read(rows), strict=True)}
         self.stats.add(num_reads=len(sources), num_bytes=sum(sizes.values()), read_seconds=time.perf_counter() - began)
         return [_Fetched(planned=planned, blobs=blobs) for planned in window]
 
-    def _read_blobs(self, source: int, rows: NDArray[np.uint64]) -> Sequence[bytes | MediaError | None]:
-        """Return the bytes of rows; where reading fails, the error in place of those of the row that it is about."""
-        table, column = self._table(source)
-        try:
-            return table.read_blobs(column, rows)
-        except MediaError as error:
-            if len(rows) == 1:
-                return [error]
-            return [one for row in rows for one in self._read_blobs(source, row[None])]
-
     # -- decode and process: a pool -------------------------------------------------------------------------------
 
-    def _row(self, row: Row, number: int, position: int, blobs: _Blobs) -> Row:
+    def _row(self, row: Row, number: int, position: int, blobs: _Fetches) -> Row:
         """Return one row with its media decoded and every processor applied."""
         began = time.perf_counter()
         row = {name: self._decoded(value, name, blobs) for name, value in row.items()}
@@ -339,29 +335,31 @@ class Reader:
         self.stats.add(decode_seconds=time.perf_counter() - began)
         return row
 
-    def _decoded(self, value: Any, column: str, blobs: _Blobs) -> Any:
+    def _decoded(self, value: Any, column: str, blobs: _Fetches) -> Any:
         if isinstance(value, MediaRef):
             return self._medium(value, column, blobs)
         if isinstance(value, _Nested):
             return value.map(lambda ref: self._medium(ref, column, blobs))
         return value
 
-    def _medium(self, ref: MediaRef, column: str, blobs: _Blobs) -> Any:
-        table, stored = self._table(ref.source)
+    def _medium(self, ref: MediaRef, column: str, blobs: _Fetches) -> Any:
+        media = self._media(ref.source)
+        data = blobs.get((ref.source, ref.row))
+        if isinstance(data, MediaError):
+            raise data
+        file = media.open(ref.row) if data is None else None
         try:
-            data = blobs.get((ref.source, ref.row))
-            if isinstance(data, MediaError):
-                raise data
-            if data is not None:
-                return decode(data, ref.ops)
-            (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
-            if file is None:
-                raise MediaError("the stored medium is NULL")
-            return decode(cast("BinaryIO", _Counted(file, self.stats)), ref.ops)
+            decoded = decode(cast("Source", data if file is None else _Counted(file, self.stats)), ref.ops)
         except MediaError as error:
+            if file is not None and file.failure is not None:
+                raise file.failure from error
+            table = media.table
             raise MediaError(
-                f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column}): {error}"
+                f"{table.name}@{table.version}, row id {ref.row}, column {media.column} (as {column}): {error}"
             ) from error
+        if file is not None and file.failure is not None:  # which the decoder took for the end of the file
+            raise file.failure
+        return decoded
 
 
 def _num_bytes(row: Row) -> int:
@@ -380,7 +378,7 @@ def _num_bytes(row: Row) -> int:
 class _Counted:
     """A file whose reads are counted."""
 
-    def __init__(self, file: BinaryIO, stats: ReaderStats):
+    def __init__(self, file: BlobFile, stats: ReaderStats):
         self._file, self._stats = file, stats
         self.seek, self.tell = file.seek, file.tell
 

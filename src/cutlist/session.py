@@ -66,7 +66,7 @@ def connect(
         [(42,)]
     """
     settings = settings or read_settings()
-    store = Store.at(settings.root if root is None else root, storage_options=storage_options)
+    store = Store.at(settings.root if root is None else root, storage_options=storage_options, settings=settings)
     if create and store.is_local:
         Path(store.root).mkdir(parents=True, exist_ok=True)
     given = views is not None or "views" in settings.model_fields_set

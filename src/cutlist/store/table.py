@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import lance
 import numpy as np
@@ -13,14 +12,22 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from cutlist.errors import CatalogError, MediaError, listing, suggest
+from cutlist.errors import CatalogError, MediaError, StorageError, listing, suggest
+from cutlist.store.blobs import Blobs
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
+from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage
 from cutlist.store.scan import ScanTable, scannable
+
+if TYPE_CHECKING:
+    from cutlist.store.cache import RangeCache
 
 INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 """Kinds of scalar indexes."""
 
 _MEDIA_KINDS = ("video", "image", "audio")
+
+_IMPATIENT = {"client_max_retries": "0", "lance_aimd_max_retries": "0", "download_retry_count": "0"}
+"""Storage options with which Lance asks 4 times, at once, and no more; what the user gave goes before them."""
 
 
 def is_blob(field: pa.Field) -> bool:
@@ -46,10 +53,11 @@ class Table:
     uri: str
     version: int
     storage_options: Mapping[str, str] | None = field(default=None, repr=False)
+    retry: Retry = field(default_factory=Retry, repr=False, compare=False)
     _handles: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.name, self.uri, self.version, self.storage_options)
+        return _restore, (self.name, self.uri, self.version, self.storage_options, self.retry)
 
     @property
     def dataset(self) -> Any:
@@ -64,6 +72,20 @@ class Table:
             except CatalogError as error:
                 raise CatalogError(f"{error}; compile the query again to use the latest") from error
         return self._handles["dataset"]
+
+    @property
+    def reading(self) -> Any:
+        """The Lance dataset for reads that are tried again here: Lance gives up soon, and then `retry` decides.
+
+        By itself it asks up to 64 times for each range, in three loops: 10 s of a store that is down, half an hour of
+        one that does not answer.
+        """
+        if "://" not in self.uri:
+            return self.dataset
+        if "reading" not in self._handles:
+            options = {**_IMPATIENT, **(self.storage_options or {})}
+            self._handles["reading"] = open_dataset(self.name, self.uri, self.version, options)
+        return self._handles["reading"]
 
     @property
     def schema(self) -> pa.Schema:
@@ -192,75 +214,62 @@ class Table:
         """Return the values of one column for each row id (uint64), in order; NULL where the row id is NULL.
 
         Raises:
-            MediaError: if a row is gone from this version, or the storage fails.
+            MediaError: if a row is gone from this version.
+            StorageError: if the storage fails.
         """
         wanted = row_ids.drop_null().unique().sort()
-        try:
-            taken = self.dataset._take_rows(wanted, columns=["_rowid", column])
-        except (OSError, ValueError, RuntimeError) as error:
-            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
-        self._all_there(wanted.to_numpy(), taken)
+        taken = self._taken(wanted.to_numpy(), column)
         values = taken[column]
         if isinstance(values.type, pa.BaseExtensionType):
             values = pa.chunked_array([chunk.storage for chunk in values.chunks], type=values.type.storage_type)
         return values.take(pa.compute.index_in(row_ids, taken["_rowid"].combine_chunks()))
+
+    def take_rows(self, row_ids: NDArray[np.uint64], column: str) -> pa.Array:
+        """Return the values of one column as Lance stores them, one for each row id, in order.
+
+        Raises:
+            MediaError: if a row is gone from this version.
+            StorageError: if the storage fails.
+        """
+        return self._taken(row_ids, column)[column].combine_chunks()
 
     def fragments(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the number of the fragment that each row is in; int64, shape (n,).
 
         Raises:
             MediaError: if a row is gone from this version.
+            StorageError: if the storage fails.
         """
-        taken = self.dataset._take_rows(row_ids.tolist(), columns=["_rowid", "_rowaddr"])
-        self._all_there(row_ids, taken)
-        addresses: NDArray[np.uint64] = taken.column("_rowaddr").to_numpy()
+        addresses: NDArray[np.uint64] = self._taken(row_ids, "_rowaddr")["_rowaddr"].to_numpy()
         return (addresses >> np.uint64(32)).astype(np.int64)
 
-    def _all_there(self, row_ids: NDArray[np.uint64], taken: pa.Table) -> None:
-        """Raise MediaError if rows that were asked for were not found, which Lance does not say."""
+    def _taken(self, row_ids: NDArray[np.uint64], column: str) -> pa.Table:
+        """Return `_rowid` and a column of some rows; a row that is gone, which Lance leaves out, is a MediaError."""
+        place = f"{self.name}@{self.version}"
+        try:
+            taken = self.retry(
+                lambda: cast("pa.Table", self.reading._take_rows(row_ids.tolist(), columns=["_rowid", column])),
+                lambda: f"{place}, {len(row_ids)} rows from row id {row_ids[0]}, column {column}",
+            )
+        except LANCE_ERRORS as error:
+            raise MediaError(f"{place}, column {column}: {first_line(error)}") from error
         if taken.num_rows != len(row_ids):
             gone = np.setdiff1d(row_ids, taken["_rowid"].to_numpy())
-            raise MediaError(f"{self.name}@{self.version}: rows {listing(map(str, gone), most=5)} are gone")
+            raise MediaError(f"{place}: rows {listing(map(str, gone), most=5)} are gone")
+        return taken
 
-    def read_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[bytes | None]:
-        """Return the bytes of one media column for each row id, in order, in one coalesced read.
+    def blobs(self, column: str, *, cache: RangeCache | None = None) -> Blobs:
+        """Return the bytes of a media column.
 
-        Raises:
-            MediaError: if a row is gone from this version, or the storage fails.
+        Args:
+            column: One of `media_columns`.
+            cache: What was read is kept there, and taken from there.
         """
-        try:
-            pairs = self.dataset.read_blobs(column, ids=row_ids.tolist())
-        except (OSError, ValueError, RuntimeError) as error:
-            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
-        return [data for _, data in pairs]
-
-    def open_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[BinaryIO | None]:
-        """Return a seekable file for each row id, in order; bytes are read when asked for.
-
-        Raises:
-            MediaError: if a row is gone from this version, or the storage fails.
-        """
-        try:
-            return cast("list[BinaryIO | None]", self.dataset.take_blobs(column, ids=row_ids.tolist(), buffer_size=0))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
-
-    def blob_sizes(self, column: str, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0."""
-        taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
-        self._all_there(row_ids, taken)
-        descriptors = taken[column].combine_chunks()
-        sizes = pa.compute.struct_field(descriptors, "size")
-        return np.asarray(sizes.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+        return Blobs(table=self, column=column, cache=cache)
 
 
-def _restore(name: str, uri: str, version: int, storage_options: Mapping[str, str] | None) -> Table:
-    return Table(name=name, uri=uri, version=version, storage_options=storage_options)
-
-
-def first_line(error: BaseException) -> str:
-    """Return what a Lance error says, without the places in Lance's own sources."""
-    return re.sub(r", /[^ ]*\.rs:\d+:\d+", "", str(error).splitlines()[0] if str(error) else type(error).__name__)
+def _restore(name: str, uri: str, version: int, storage_options: Mapping[str, str] | None, retry: Retry) -> Table:
+    return Table(name=name, uri=uri, version=version, storage_options=storage_options, retry=retry)
 
 
 def open_dataset(
@@ -270,11 +279,14 @@ def open_dataset(
 
     Raises:
         CatalogError: if the table or the version is not there; names the versions, or tags, that are.
+        StorageError: if the storage fails.
     """
     options = dict(storage_options or {}) or None
     try:
         return lance.dataset(uri, version=version, storage_options=options)
     except (ValueError, OSError) as error:
+        if "://" in uri and is_of_storage(error):
+            raise StorageError(f"table {name} at {uri}: {first_line(error)}") from error
         try:
             latest = lance.dataset(uri, storage_options=options)
             versions = [each["version"] for each in latest.versions()]
