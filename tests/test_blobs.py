@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import random
+import threading
 from typing import TYPE_CHECKING
 
 import lance
@@ -215,6 +216,24 @@ def test_the_storage_is_tried_again_a_row_is_not() -> None:
         Retry(attempts=9, seconds=0.0001)(lambda: call(OSError("503"), 4), lambda: "")
 
 
+def test_nobody_waits_for_what_is_stopped() -> None:
+    """Also where the wait has begun: it would take 20 seconds at most, and a minute of pytest's patience is longer."""
+    stop, calls = threading.Event(), []
+
+    def call() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            threading.Timer(0.05, stop.set).start()
+        raise OSError("503")
+
+    with pytest.raises(StorageError, match=r"503 \(\d+ attempts in"):
+        Retry(attempts=10**6, seconds=10**6, wait_seconds=0.01)(call, lambda: "", stop)
+    assert stop.is_set()
+    calls.clear()
+    with pytest.raises(StorageError, match=r"503 \(1 attempt in"):
+        Retry(attempts=5, wait_seconds=0.001)(call, lambda: "", stop)
+
+
 def test_tables_and_stores_take_their_patience_along(tmp_path: Path, blobs: Blobs) -> None:
     assert pickle.loads(pickle.dumps(blobs.table)).retry == Retry()
     table = Store(root=str(tmp_path), retry=QUICK).append("t", pa.table({"a": [1]}), message="test")
@@ -242,5 +261,5 @@ def test_a_storage_that_fails_now_and_then_is_read_on(blobs: Blobs, monkeypatch:
     assert isinstance(got[7], MediaError)
     assert calls > 2
     rng.random = lambda: 0.0  # type: ignore[method-assign]
-    with pytest.raises(StorageError, match=r"^t@1, row ids 4, 0, 3 and 3 more, column video: 503 \(4 attempts"):
+    with pytest.raises(StorageError, match=r"^t@1, row id 4, column video: 503 \(4 attempts"):
         shaky.read([4, 0, 3, 5, 2, 6])

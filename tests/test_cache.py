@@ -314,6 +314,4 @@ def test_only_remote_roots_have_one(tmp_path: Path) -> None:
     assert (remote.retry.attempts, remote.retry.seconds) == (2, 7)
     assert Store.at(tmp_path, settings=chosen).cache is None
     assert Store.at("s3://bucket/data/", settings=cutlist.Settings(cache_dir=tmp_path)).cache is None
-    assert "AKIA" not in repr(
-        Store.at("s3://b", storage_options={"aws_access_key_id": "AKIA"}, settings=chosen)
-    )
+    assert "AKIA" not in repr(Store.at("s3://b", storage_options={"aws_access_key_id": "AKIA"}, settings=chosen))

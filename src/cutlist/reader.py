@@ -33,7 +33,8 @@ from cutlist.settings import num_cores
 if TYPE_CHECKING:
     from cutlist.media.source import Source
     from cutlist.selection import Selection, TableVersion
-    from cutlist.store import BlobFile, Blobs, Store, Table
+    from cutlist.store import Blobs, Store, Table
+    from cutlist.store.blobs import BlobFile
 
 Row = dict[str, Any]
 """One sample: column name → value. Media are arrays (`cutlist.media.decode` has the shapes), `raw` is bytes, an ARRAY
@@ -135,6 +136,7 @@ class Reader:
             self._numbers.append([sources.setdefault(column, len(sources)) for column in columns])
         self._sources = tuple(sources)
         self._tables: dict[TableVersion, Table] = {}
+        self._stop = threading.Event()
 
     def _table(self, source: int) -> tuple[Table, str]:
         """Return the table, at its pinned version, and the column that a source is."""
@@ -146,7 +148,7 @@ class Reader:
     def _media(self, source: int) -> Blobs:
         """Return the media that a source is."""
         table, column = self._table(source)
-        return table.blobs(column, cache=self._store.cache)
+        return table.blobs(column, cache=self._store.cache, stop=self._stop)
 
     def read(self, steps: Iterable[Sequence[Part]]) -> Generator[list[Row], None, None]:
         """Yield the decoded rows of each step, in order: part after part, each in the order of its positions.
@@ -163,7 +165,7 @@ class Reader:
         """
         for source in range(len(self._sources)):
             self._table(source)
-        stop = threading.Event()
+        self._stop = stop = threading.Event()
         fetched: queue.Queue[list[_Fetched] | BaseException | None] = queue.Queue(maxsize=1)
         arguments = (iter(steps), fetched, stop)
         fetcher = threading.Thread(target=self._fetch, args=arguments, name="cutlist-fetch", daemon=True)

@@ -1,7 +1,7 @@
 """Lance tables: opened at a version, scanned by DuckDB, read by row id, appended to. The only home of `lance`."""
 
-from cutlist.store.blobs import BlobFile, Blobs, Read, Span
-from cutlist.store.cache import CacheStats, RangeCache
+from cutlist.store.blobs import Blobs
+from cutlist.store.cache import RangeCache
 from cutlist.store.retries import Retry
 from cutlist.store.root import FAILURES, FAILURES_SCHEMA, Store
 from cutlist.store.scan import SCAN_BATCH_ROWS, ScanTable
@@ -11,14 +11,10 @@ __all__ = [
     "FAILURES",
     "FAILURES_SCHEMA",
     "SCAN_BATCH_ROWS",
-    "BlobFile",
     "Blobs",
-    "CacheStats",
     "RangeCache",
-    "Read",
     "Retry",
     "ScanTable",
-    "Span",
     "Store",
     "Table",
     "blob_array",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -66,6 +67,7 @@ class Blobs:
     table: Table
     column: str
     cache: RangeCache | None = None
+    stop: threading.Event | None = None
     _key: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
@@ -198,11 +200,8 @@ class Blobs:
                 found.append(self._error(row_of(part[0]), first_line(error)))
             waiting.pop()
 
-        def what() -> str:
-            return self._place([row_of(part) for each in reversed(waiting) for part in each])
-
         while waiting:
-            self.table.retry(step, what)
+            self.table.retry(step, lambda: self._place([row_of(part) for part in waiting[-1]]), self.stop)
         return found
 
     def _place(self, rows: Sequence[int]) -> str:
@@ -314,7 +313,7 @@ class BlobFile(io.RawIOBase):
         """Return what a call gives, tried again where the storage fails; keep the error that it raises."""
         blobs = self._blobs
         try:
-            return blobs.table.retry(call, lambda: blobs._place([self._row]))
+            return blobs.table.retry(call, lambda: blobs._place([self._row]), blobs.stop)
         except StorageError as error:
             self.failure = error
             raise

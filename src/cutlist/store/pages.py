@@ -7,13 +7,14 @@ what the epoch has still to ask for.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -77,6 +78,8 @@ class PageFile:
     def get(self, owner: int, row: int, first: int, last: int) -> dict[int, bytes]:
         """Return the values that are there of the chunks first…last of a row; those that are damaged are dropped."""
         found: dict[int, bytes] = {}
+        stale: list[tuple[object, ...]] = []
+        damaged: list[tuple[object, ...]] = []
         with self._lock:
             try:
                 rows = self._open().execute(
@@ -84,7 +87,6 @@ class PageFile:
                     "AND chunk BETWEEN ? AND ?",
                     (owner, row, first, last),
                 )
-                stale, damaged = [], []
                 for number, chunk, used, checksum, data in rows.fetchall():
                     if not isinstance(data, bytes) or _checksum((owner, row, chunk), data) != checksum:
                         damaged.append((number,))
@@ -92,10 +94,9 @@ class PageFile:
                     found[chunk] = data
                     if used < self.started:
                         stale.append((time.time(), number))
-                if damaged:
-                    self.num_damaged += len(damaged)
+                self.num_damaged += len(damaged)
+                with contextlib.suppress(sqlite3.OperationalError):  # while others write it can wait
                     self._write("DELETE FROM chunks WHERE id = ?", damaged)
-                if stale:
                     self._write("UPDATE chunks SET used = ? WHERE id = ?", stale)
             except (sqlite3.Error, OSError) as error:
                 self._failed(error)
@@ -139,8 +140,10 @@ class PageFile:
         connection.executemany("DELETE FROM chunks WHERE id = ?", dropped)
         return self.size_bytes - _used_bytes(connection)
 
-    def _write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         connection = self._open()
+        if not rows:
+            return
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(statement, rows)

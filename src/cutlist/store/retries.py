@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,21 +66,28 @@ class Retry:
     seconds: float = 300.0
     wait_seconds: float = 0.4
 
-    def __call__(self, call: Callable[[], T], what: Callable[[], str]) -> T:
+    def __call__(self, call: Callable[[], T], what: Callable[[], str], stop: threading.Event | None = None) -> T:
         """Return what a call returns, tried again where the storage fails.
 
         Args:
             call: Raises the errors of Lance.
             what: Says what is read; asked for when it has failed for good.
+            stop: Once it is set, nothing is tried again, and nobody waits for that.
 
         Raises:
             StorageError: if the storage failed each time. Errors of a row are raised as they are, at once.
         """
         began = time.monotonic()
+        event = stop or threading.Event()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(is_of_storage),
-            stop=tenacity.stop_after_attempt(self.attempts) | tenacity.stop_before_delay(self.seconds),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.attempts),
+                tenacity.stop_before_delay(self.seconds),
+                tenacity.stop_when_event_set(event),
+            ),
             wait=tenacity.wait_random_exponential(multiplier=self.wait_seconds, max=20),
+            sleep=tenacity.sleep_using_event(event),
         )
         try:
             return retrying(call)

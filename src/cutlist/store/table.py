@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -26,7 +27,7 @@ INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 
 _MEDIA_KINDS = ("video", "image", "audio")
 
-_IMPATIENT = {"client_max_retries": "0", "lance_aimd_max_retries": "0", "download_retry_count": "0"}
+_IMPATIENT = {"client_max_retries": "0", "lance_aimd_max_retries": "0"}
 """Storage options with which Lance asks 4 times, at once, and no more; what the user gave goes before them."""
 
 
@@ -95,8 +96,10 @@ class Table:
     @property
     def identity(self) -> str:
         """A text that tells this table from another that was made later under its name, and reached its version."""
-        fragments = self.dataset.get_fragments()
-        return str(fragments[0].metadata.files[0].path) if fragments else ""
+        if "identity" not in self._handles:
+            fragments = self.dataset.get_fragments()
+            self._handles["identity"] = str(fragments[0].metadata.files[0].path) if fragments else ""
+        return cast("str", self._handles["identity"])
 
     @property
     def media_columns(self) -> dict[str, str | None]:
@@ -258,14 +261,15 @@ class Table:
             raise MediaError(f"{place}: rows {listing(map(str, gone), most=5)} are gone")
         return taken
 
-    def blobs(self, column: str, *, cache: RangeCache | None = None) -> Blobs:
+    def blobs(self, column: str, *, cache: RangeCache | None = None, stop: threading.Event | None = None) -> Blobs:
         """Return the bytes of a media column.
 
         Args:
             column: One of `media_columns`.
             cache: What was read is kept there, and taken from there.
+            stop: Once it is set, reads that fail are not tried again.
         """
-        return Blobs(table=self, column=column, cache=cache)
+        return Blobs(table=self, column=column, cache=cache, stop=stop)
 
 
 def _restore(name: str, uri: str, version: int, storage_options: Mapping[str, str] | None, retry: Retry) -> Table:
