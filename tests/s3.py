@@ -1,8 +1,8 @@
 """An object store for tests: `rclone serve s3`, behind a proxy that can be told to fail.
 
 rclone 1.75 answers a request for a range with status 200, beside the right bytes and Content-Range, which Lance's
-client refuses ("Received non-partial response when range requested"); the proxy says 206, as S3 does. Without the
-proxy all goes well as long as no object is larger than what Lance reads at once, without asking for a range.
+client refuses ("Received non-partial response when range requested"); the proxy says 206, as S3 does. Small data files
+Lance reads whole, without asking for a range, so that plain columns can be read without the proxy; media never can.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from cutlist.errors import CutlistError, MediaError, StorageError
-from cutlist.store.retries import LANCE_ERRORS, first_line, is_of_storage
+from cutlist.store.retries import LANCE_ERRORS, first_line, is_of_storage, place_of
 
 if TYPE_CHECKING:
     from cutlist.store.cache import RangeCache
@@ -205,10 +205,7 @@ class Blobs:
         return found
 
     def _place(self, rows: Sequence[int]) -> str:
-        distinct = list(dict.fromkeys(rows))
-        more = f" and {len(distinct) - 3} more" if len(distinct) > 3 else ""
-        named = f"row id{'s' if len(distinct) > 1 else ''} {', '.join(map(str, distinct[:3]))}{more}"
-        return f"{self.table.name}@{self.table.version}, {named}, column {self.column}"
+        return place_of(self.table.name, self.table.version, rows, self.column)
 
     def _error(self, row: int, text: str) -> MediaError:
         return MediaError(f"{self._place([row])}: {text}")

@@ -66,7 +66,8 @@ class RangeCache:
     same epochs, dropping the least recently used half leaves 15 % hits.) Room is made from what was not used since this
     cache was made, by whichever run, the oldest first. A copy that was pickled goes on as the one it is a copy of.
 
-    All files together stay below `size_bytes`, but for 4 logs of writes on their way, of a few MiB each.
+    All files together stay below `size_bytes`, but for 4 logs of writes on their way, of 4 MiB each while one process
+    writes, and up to twice that while several do.
 
     Examples:
         >>> import tempfile

@@ -23,8 +23,10 @@ from cutlist.locks import alone
 Key: TypeAlias = tuple[int, int, int]
 """Number of the column, row id, number of the chunk in the blob."""
 
-PAGE_BYTES = 32 * 1024
-WAL_PAGES = 128
+PAGE_BYTES = 16 * 1024
+"""Of 4 to 64 KiB, this wastes little on small pictures (4 to 38 % for 5 to 120 KB), and reads large values fast."""
+
+WAL_PAGES = 256
 """Pages of the log that are written before they are moved to the file: 4 MiB."""
 
 _INHERITED: list[sqlite3.Connection] = []
@@ -220,7 +222,7 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
 
 def _stored_bytes(data: bytes) -> int:
     """Return how many bytes a value takes in the file, at most, with its key in three trees."""
-    return len(data) + (PAGE_BYTES if len(data) > PAGE_BYTES // 8 else 160)
+    return len(data) + min(len(data), PAGE_BYTES) + 160
 
 
 def _checksum(key: Key, data: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -57,6 +57,19 @@ def first_line(error: BaseException) -> str:
     return re.sub(r"(\w+://)(?:[^\s/@]*@)?([^\s?]*)(?:\?[^\s]*)?", r"\1\2", text)
 
 
+def place_of(table: str, version: int, rows: Iterable[int], column: str) -> str:
+    """Return what an error names: the table at its version, the first few rows, and the column.
+
+    Examples:
+        >>> place_of("videos", 3, [7, 8, 8, 9, 10, 11], "video")
+        'videos@3, row ids 7, 8, 9 and 2 more, column video'
+    """
+    distinct = list(dict.fromkeys(int(row) for row in rows))
+    more = f" and {len(distinct) - 3} more" if len(distinct) > 3 else ""
+    named = f"row id{'s' if len(distinct) > 1 else ''} {', '.join(map(str, distinct[:3]))}{more}"
+    return f"{table}@{version}, {named}, column {column}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """How long to try: at most `attempts` times, and no more once `seconds` have passed. Waits grow from about
@@ -64,7 +77,7 @@ class Retry:
 
     attempts: int = 5
     seconds: float = 300.0
-    wait_seconds: float = 0.4
+    wait_seconds: float = 1.0
 
     def __call__(self, call: Callable[[], T], what: Callable[[], str], stop: threading.Event | None = None) -> T:
         """Return what a call returns, tried again where the storage fails.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cutlist.errors import CatalogError, MediaError, StorageError, listing, suggest
 from cutlist.store.blobs import Blobs
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
-from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage
+from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage, place_of
 from cutlist.store.scan import ScanTable, scannable
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class Table:
         try:
             taken = self.retry(
                 lambda: cast("pa.Table", self.reading._take_rows(row_ids.tolist(), columns=["_rowid", column])),
-                lambda: f"{place}, {len(row_ids)} rows from row id {row_ids[0]}, column {column}",
+                lambda: place_of(self.name, self.version, row_ids.tolist(), column),
             )
         except LANCE_ERRORS as error:
             raise MediaError(f"{place}, column {column}: {first_line(error)}") from error
