@@ -23,7 +23,7 @@ import pytest
 from tests.tables import MEDIA, SQL, Query, Rows, load_queries, oracle, params, write_tables
 
 from cutlist import Session, connect
-from cutlist.store import Store, Table, blob_array, blob_field
+from cutlist.store import Blobs, Store, blob_array, blob_field
 
 if TYPE_CHECKING:
     from cutlist.selection import Selection
@@ -226,8 +226,8 @@ def test_no_media_byte_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("media were read")
 
-    for name in ("read_blobs", "open_blobs", "blob_sizes"):
-        monkeypatch.setattr(Table, name, refuse)
+    for name in ("read", "read_ranges", "open", "sizes"):
+        monkeypatch.setattr(Blobs, name, refuse)
     rows = pa.table(
         [[1, 2, 3], blob_array([bytes(80_000), None, bytes(90_000)])],
         schema=pa.schema([("id", pa.int64()), blob_field("video", "video")]),

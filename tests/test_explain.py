@@ -22,7 +22,7 @@ from tests.tables import fixed_lists
 import cutlist
 from cutlist import Session
 from cutlist.errors import QueryError
-from cutlist.store import Store, Table, blob_array, blob_field
+from cutlist.store import Blobs, Store, blob_array, blob_field
 
 if TYPE_CHECKING:
     from cutlist.explain import Explanation, Output
@@ -213,8 +213,8 @@ def test_no_media_is_read_and_nothing_left(session: Session, root: Path, monkeyp
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("media were read")
 
-    for name in ("read_blobs", "open_blobs"):
-        monkeypatch.setattr(Table, name, refuse)
+    for name in ("read", "read_ranges", "open"):
+        monkeypatch.setattr(Blobs, name, refuse)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     explained = session.explain("SELECT a.id, a.image, list(b.image) AS l FROM a JOIN b USING (id) GROUP BY ALL")
     session.lint("SELECT image FROM a WHERE score > 1")

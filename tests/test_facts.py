@@ -86,7 +86,7 @@ def null_counts(table: Table) -> dict[str, int]:
     for name in table.schema.names:
         if is_blob(table.schema.field(name)):
             ids = table.dataset.scanner(columns=["k"], with_row_id=True).to_table()["_rowid"].to_numpy()
-            found[name] = sum(each is None for each in table.open_blobs(name, ids)) if len(ids) else 0
+            found[name] = sum(each is None for each in table.blobs(name).read(ids.tolist()))
         else:
             found[name] = table.dataset.to_table(columns=[name])[name].null_count
     return found

@@ -88,7 +88,7 @@ def test_a_table_mixes_copies_and_pointers_and_content_is_taken_once(session: cu
     table = session.tables["mixed"]
     kinds = [each["kind"] for each in table.dataset.to_table(columns=["image"])["image"].to_pylist()]
     assert [kind == 3 for kind in kinds] == [True, False, True, True]
-    assert table.blob_sizes("image", np.arange(4, dtype=np.uint64)).tolist() == [
+    assert table.blobs("image").sizes(np.arange(4, dtype=np.uint64)).tolist() == [
         (folder / f"{seed}.png").stat().st_size for seed in range(4)
     ]
 

@@ -26,12 +26,12 @@ from PIL import Image
 
 import cutlist
 from cutlist import Selection, Session
-from cutlist.errors import CatalogError, CutlistError, OrderError, SelectionError, SettingsError, StateError
+from cutlist.errors import CatalogError, CutlistError, MediaError, OrderError, SelectionError, SettingsError, StateError
 from cutlist.media.reference import FIELD_NAMES, to_ref
 from cutlist.order import ONLY, Batching, Order, Rules, make_order, order_of
 from cutlist.reader import Reader
 from cutlist.sampler import Block
-from cutlist.store import Table, blob_array, blob_field
+from cutlist.store import Blobs, blob_array, blob_field
 from cutlist.trace import TracedRow, trace
 
 if TYPE_CHECKING:
@@ -188,7 +188,8 @@ def test_bytes_are_those_that_are_stored(session: Session) -> None:
     table = session.tables["t"]
     for row in rows_of(found):
         if row.row_id is not None:
-            data = table.read_blobs("image", np.array([row.row_id], dtype=np.uint64))[0]
+            data = table.blobs("image").read([row.row_id])[0]
+            assert not isinstance(data, MediaError)
             assert len(data or b"") == row.size_bytes
 
 
@@ -198,8 +199,8 @@ def test_it_reads_no_medium(session: Session, monkeypatch: pytest.MonkeyPatch) -
     def no_read(*_: Any, **__: Any) -> None:
         raise AssertionError("reads media")
 
-    monkeypatch.setattr(Table, "read_blobs", no_read)
-    monkeypatch.setattr(Table, "open_blobs", no_read)
+    for name in ("read", "read_ranges", "open"):
+        monkeypatch.setattr(Blobs, name, no_read)
     assert session.trace(state, step=3).num_samples == BATCH
 
 

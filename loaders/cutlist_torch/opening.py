@@ -160,7 +160,9 @@ def open_run(
             store = session.store
             versions = {name: table.version for name, table in session.tables.items()}
     else:
-        store = Store.at(read_settings().root if root is None else root, storage_options=place.storage_options)
+        settings = read_settings()
+        at = settings.root if root is None else root
+        store = Store.at(at, storage_options=place.storage_options, settings=settings)
         store.check()
     for name, selection in loaded.items():
         if hint is not None and selection.fingerprint != hint.fingerprints[name]:

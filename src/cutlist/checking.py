@@ -125,16 +125,14 @@ def _check_all(
 ) -> Iterator[tuple[int, _Failed | None]]:
     """Yield each row id and what is wrong with its medium, in order."""
 
+    look: Any = probe if only_probe else examine
+
     def check(row_id: int) -> _Failed | None:
         dead = table.dead_pointer(column, row_id)
         if dead is not None:
             return _Failed(row_id=row_id, error_type=MediaError.__name__, message=dead)
         try:
-            (source,) = table.open_blobs(column, np.array([row_id], dtype=np.uint64))
-            if source is not None and only_probe:
-                probe(source)
-            elif source is not None:
-                examine(source)
+            table.blobs(column).open(row_id).given_to(look)
         except MediaError as error:
             return _Failed(row_id=row_id, error_type=type(error).__name__, message=str(error))
         return None

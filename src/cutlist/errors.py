@@ -8,7 +8,8 @@
     ├── OrderError         a batch size, rank or shuffle that no order exists for
     ├── StateError         a checkpoint of another selection, seed, batch size or order
     ├── IngestError        sources or metadata that cannot be ingested
-    └── MediaError         bytes that cannot be decoded, or decode parameters that do not fit them
+    ├── MediaError         bytes that are gone or cannot be decoded, or decode parameters that do not fit them
+    └── StorageError       a read that the storage failed, again and again; the rows are not to blame
 
     QueryWarning           a UserWarning: a query that is legal, and probably not what was meant
 
@@ -58,7 +59,11 @@ class IngestError(CutlistError):
 
 
 class MediaError(CutlistError):
-    """Bytes that cannot be decoded, or decode parameters that do not fit them."""
+    """Bytes that are gone or cannot be decoded, or decode parameters that do not fit them."""
+
+
+class StorageError(CutlistError):
+    """A read that the storage failed, again and again: time-outs, lost connections, refusals. No row is to blame."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

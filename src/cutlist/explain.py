@@ -203,7 +203,7 @@ def _why_value(column: Column) -> str:
 def _blob_bytes(source: Source, row_ids: pa.Array, tables: Mapping[tuple[str, int], Table]) -> int:
     """Return the bytes of the media that row ids stand for, each as often as it is there."""
     distinct, counts = np.unique(row_ids.to_numpy(), return_counts=True)
-    sizes = tables[source.table, source.version].blob_sizes(source.column, distinct)
+    sizes = tables[source.table, source.version].blobs(source.column).sizes(distinct)
     return int(np.dot(sizes, counts))
 
 

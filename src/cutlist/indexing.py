@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -85,8 +85,7 @@ def index_packets_of(
 def _indexes(table: Table, column: str, rows: NDArray[np.uint64], num_threads: int) -> Iterator[tuple[int, bytes]]:
     def index(row_id: int) -> bytes:
         try:
-            (source,) = table.open_blobs(column, np.array([row_id], dtype=np.uint64))
-            return UNPLANNED + b"NULL" if source is None else stored_index(source)
+            return table.blobs(column).open(row_id).given_to(lambda file: stored_index(cast("BinaryIO", file)))
         except MediaError as error:
             return UNPLANNED + str(error).encode()
 

@@ -69,7 +69,8 @@ def connect(
         [(42,)]
     """
     settings = settings or read_settings()
-    store = Store.at(settings.root if root is None else root, storage_options=storage_options, create=create)
+    where = settings.root if root is None else root
+    store = Store.at(where, storage_options=storage_options, settings=settings, create=create)
     given = views is not None or "views" in settings.model_fields_set
     found = load_views(settings.views if views is None else views, required=given)
     return Session(store, found, settings, versions=versions)

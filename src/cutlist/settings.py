@@ -62,8 +62,14 @@ class Settings(BaseSettings):
         default=512 * 2**20, ge=2**20, description="media bytes held ahead of training, encoded and again decoded"
     )
     cache_dir: Path = Field(
-        default=Path("~/.cache/cutlist"), description="local folder for selections of roots that are not local"
+        default=Path("~/.cache/cutlist"),
+        description="local folder for selections and media of roots that are not local",
     )
+    cache_bytes: int = Field(
+        default=0, ge=0, description="bound on the media of roots that are not local that cache_dir keeps; 0 is none"
+    )
+    read_attempts: int = Field(default=5, ge=1, description="times that a read is tried when the storage fails")
+    read_seconds: float = Field(default=300.0, gt=0, description="time after which no read is tried again")
 
     @classmethod
     def settings_customise_sources(

@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from cutlist.errors import MediaError
+from cutlist.errors import CutlistError, MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,10 +153,10 @@ def as_file(source: Source) -> BinaryIO:
 
 @contextmanager
 def media_errors(doing: str) -> Iterator[None]:
-    """Turn whatever is raised inside into a MediaError `doing: message`; a MediaError passes as it is."""
+    """Turn whatever is raised inside into a MediaError `doing: message`; cutlist's own errors pass as they are."""
     try:
         yield
-    except MediaError:
+    except CutlistError:
         raise
     except Exception as error:  # parsers of hostile bytes raise anything: struct.error, SyntaxError, IndexError, …
         text = str(getattr(error, "strerror", None) or error).strip() or "no message"

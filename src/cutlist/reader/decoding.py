@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import numpy as np
-
 from cutlist.errors import MediaError, SelectionError
 from cutlist.media import decode, decode_planned
 from cutlist.media.planned import PromiseError
@@ -20,6 +18,7 @@ from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
 if TYPE_CHECKING:
     from cutlist.reader.fetching import Blobs, Fetcher, Sample
     from cutlist.selection import Selection
+    from cutlist.store.blobs import BlobFile
 
 Processor = Callable[[Row], Row]
 """A function from one row to one row."""
@@ -62,14 +61,16 @@ class Decoder:
     def _medium(self, ref: MediaRef, column: str, blobs: Blobs) -> Any:
         table, stored = self._fetcher.table(ref.source)
 
+        place = f"{table.name}@{table.version}, row id {ref.row}, column {stored}"
+
         def name() -> str:
-            return f"{table.name}@{table.version}, row id {ref.row}, column {stored} (as {column})"
+            return f"{place} (as {column})"
 
         try:
             with self.watchdog.over(name):
                 return self._array(ref, blobs)
         except MediaError as error:
-            message = table.dead_pointer(stored, ref.row) or str(error)
+            message = table.dead_pointer(stored, ref.row) or str(error).removeprefix(f"{place}: ")
             failed = UndecodableError(f"{name()}: {message}")
             failed.failure = Failure(
                 table=table.name,
@@ -93,19 +94,17 @@ class Decoder:
         data = blobs.whole.get((ref.source, ref.row))
         if isinstance(data, MediaError):
             raise data
+        kind = self._fetcher.kinds[ref.source]
         if data is not None:
-            return decode(data, ref.ops, kind=self._fetcher.kinds[ref.source])
-        table, stored = self._fetcher.table(ref.source)
-        (file,) = table.open_blobs(stored, np.array([ref.row], dtype=np.uint64))
-        if file is None:
-            raise MediaError("the stored medium is NULL")
-        return decode(cast("BinaryIO", _Counted(file, self._stats)), ref.ops, kind=self._fetcher.kinds[ref.source])
+            return decode(data, ref.ops, kind=kind)
+        file = self._fetcher.media(ref.source).open(ref.row)
+        return file.given_to(lambda _: decode(cast("BinaryIO", _Counted(file, self._stats)), ref.ops, kind=kind))
 
 
 class _Counted:
     """A file whose reads are counted."""
 
-    def __init__(self, file: BinaryIO, stats: ReaderStats):
+    def __init__(self, file: BlobFile, stats: ReaderStats):
         self._file, self._stats = file, stats
         self.seek, self.tell = file.seek, file.tell
 

@@ -11,6 +11,7 @@ for, when it asks.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cutlist.media.reference import MediaRef
     from cutlist.reader.stats import ReaderStats
     from cutlist.selection import Selection, TableVersion
+    from cutlist.store import Blobs as SourceBlobs
     from cutlist.store import Store, Table
 
 WHOLE_BYTES = 2**20
@@ -49,8 +51,6 @@ WHOLE_OPS = ("raw", "audio")
 
 Way = Literal["planned", "whole", "file"]
 """How a medium is read."""
-
-SHORT = "the storage gave fewer bytes than the medium has"
 
 Key = tuple[int, int]
 """A medium: the number of its source, and the row id."""
@@ -144,6 +144,7 @@ class Fetcher:
         self._sources = tuple(sources)
         self.kinds = kinds
         self._tables: dict[TableVersion, Table] = {}
+        self.stop = threading.Event()
 
     def open(self) -> None:
         """Open every table, at the version that the selections were compiled over.
@@ -160,6 +161,11 @@ class Fetcher:
         if pinned not in self._tables:
             self._tables[pinned] = self._store.pinned(pinned.name, pinned.version, pinned.identity)
         return self._tables[pinned], column
+
+    def media(self, source: int) -> SourceBlobs:
+        """Return the media that a source is."""
+        table, column = self.table(source)
+        return table.blobs(column, cache=self._store.cache, stop=self.stop)
 
     def fetch(self, step: Sequence[AnyPart]) -> Fetched:
         """Return one step with its bytes."""
@@ -258,9 +264,8 @@ class Fetcher:
         sizes: dict[Key, int] = {}
         indexes: dict[Key, PacketIndex] = {}
         for source, ids in sorted(rows.items()):
-            table, column = self.table(source)
             ordered = sorted(ids)
-            found, stored = table.describe(column, np.array(ordered, dtype=np.uint64))
+            found, stored = self.media(source).describe(np.array(ordered, dtype=np.uint64))
             sizes |= {(source, row): int(size) for row, size in zip(ordered, found, strict=True)}
             for row, each in zip(ordered, stored, strict=True):
                 if (index := _index(each)) is not None:
@@ -295,46 +300,24 @@ class Fetcher:
         blobs = Blobs(clips={ref: each for ref, each in plans.items() if isinstance(each, MediaError)})
         num_reads = num_bytes = 0
         for source in sorted({source for source, _ in sizes}):
-            rows = np.array(sorted(row for each, row in sizes if each == source), dtype=np.uint64)
-            for row, data in zip(rows.tolist(), self._read_whole(source, rows), strict=True):
-                short = isinstance(data, bytes) and len(data) != sizes[source, row]
-                blobs.whole[source, row] = MediaError(SHORT) if short else data
+            rows = sorted(row for each, row in sizes if each == source)
+            read = self.media(source).read(rows)
+            blobs.whole |= {(source, row): data for row, data in zip(rows, read, strict=True)}
             num_reads += 1
         for source in sorted({ref.source for ref in plans}):
             planned = [(ref, *each) for ref, each in plans.items() if ref.source == source and isinstance(each, tuple)]
             if planned:
-                pieces = self._read_parts(source, [(ref.row, plan) for ref, _, plan in planned])
-                for (ref, index, plan), each in zip(planned, pieces, strict=True):
-                    if not isinstance(each, MediaError):  # else the container is asked, and says why
-                        blobs.clips[ref] = Clip(index=index, plan=plan, pieces=each)
+                spans = [(ref.row, at, at + size) for ref, _, plan in planned for at, size in plan.ranges]
+                ranges = iter(self.media(source).read_ranges(spans))
+                for ref, index, plan in planned:
+                    pieces = [piece for _ in plan.ranges if isinstance(piece := next(ranges), bytes)]
+                    if len(pieces) == len(plan.ranges):  # else the container is asked, and says why
+                        blobs.clips[ref] = Clip(index=index, plan=plan, pieces=pieces)
                 num_reads += 1
                 num_bytes += sum(plan.read_bytes for _, _, plan in planned)
         num_bytes += sum(sizes.values())
         self._stats.add(num_reads=num_reads, num_bytes=num_bytes, read_seconds=time.perf_counter() - began)
         return [Fetched(samples=step.samples, blobs=blobs) for step in window]
-
-    def _read_whole(self, source: int, rows: NDArray[np.uint64]) -> Sequence[bytes | MediaError | None]:
-        """Return the bytes of rows; where reading fails, the error in place of those of the row that it is about."""
-        table, column = self.table(source)
-        try:
-            return table.read_blobs(column, rows)
-        except MediaError as error:
-            if len(rows) == 1:
-                return [error]
-            return [one for half in np.array_split(rows, 2) for one in self._read_whole(source, half)]
-
-    def _read_parts(self, source: int, plans: Sequence[tuple[int, VideoPlan]]) -> list[Sequence[bytes] | MediaError]:
-        """Return the bytes of the ranges of plans; where reading fails, the error in place of those of the plan."""
-        table, column = self.table(source)
-        ranges = [(row, offset, size) for row, plan in plans for offset, size in plan.ranges]
-        try:
-            read = iter(table.read_ranges(column, ranges))
-            return [[next(read) for _ in plan.ranges] for _, plan in plans]
-        except MediaError as error:
-            if len(plans) == 1:
-                return [error]
-            middle = len(plans) // 2
-            return [one for half in (plans[:middle], plans[middle:]) for one in self._read_parts(source, half)]
 
 
 def sizes_of(table: Table, column: str, refs: Sequence[MediaRef]) -> list[tuple[int, Way]]:
@@ -343,7 +326,7 @@ def sizes_of(table: Table, column: str, refs: Sequence[MediaRef]) -> list[tuple[
     Of one that is read as a file it is the size of the file. A reference that cannot be planned reads nothing.
     """
     rows = sorted({each.row for each in refs})
-    sizes, stored = table.describe(column, np.array(rows, dtype=np.uint64))
+    sizes, stored = table.blobs(column).describe(np.array(rows, dtype=np.uint64))
     size_of = dict(zip(rows, sizes.tolist(), strict=True))
     indexes = {row: index for row, each in zip(rows, stored, strict=True) if (index := _index(each)) is not None}
     found: list[tuple[int, Way]] = []

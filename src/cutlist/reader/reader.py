@@ -89,10 +89,11 @@ class Reader:
         Raises:
             MediaError: where a sample cannot be read or decoded and has no spare, or too many cannot; names table,
                 version, row id and column.
+            StorageError: where the storage fails, again and again.
             SelectionError: if there is no such position or selection.
         """
         self._fetcher.open()
-        stop = threading.Event()
+        self._fetcher.stop = stop = threading.Event()
         fetched: queue.Queue[list[Fetched] | BaseException | None] = queue.Queue(maxsize=1)
         arguments = (iter(steps), fetched, stop)
         fetcher = threading.Thread(target=self._fetch, args=arguments, name="cutlist-fetch", daemon=True)

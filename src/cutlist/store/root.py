@@ -17,7 +17,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, SettingsError
-from cutlist.store.table import Table, first_line, is_blob, open_dataset
+from cutlist.settings import Settings
+from cutlist.store.cache import RangeCache
+from cutlist.store.retries import Retry, first_line
+from cutlist.store.table import Table, is_blob, open_dataset
 
 FAILURES = "_failures"
 """The table of every row or file that failed at some stage (I8)."""
@@ -44,20 +47,43 @@ class Store:
     root: str
     storage_options: Mapping[str, str] | None = field(default=None, repr=False)
     create: bool = False
+    retry: Retry = field(default_factory=Retry, repr=False, compare=False)
+    cache: RangeCache | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def at(
-        cls, root: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None, create: bool = False
+        cls,
+        root: str | os.PathLike[str],
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        settings: Settings | None = None,
+        create: bool = False,
     ) -> Store:
         """Return the store of a folder or URI; a folder is kept by its absolute path, so that chdir does no harm.
 
         Args:
+            root: A folder, or the URI of one in an object store.
+            storage_options: For an object store, as Lance takes them.
+            settings: Say how often to read again, and whether media of a root that is not local are kept on this
+                machine.
             create: Whether a folder that is not there is made when something is first written.
+
+        Raises:
+            SettingsError: if they can not be kept there.
         """
         text = os.fspath(root)
         local = "://" not in text
-        where = str(Path(text).absolute()) if local else text.rstrip("/")
-        return cls(root=where, storage_options=storage_options, create=create)
+        settings = settings or Settings.model_construct()
+        cache = None
+        if settings.cache_bytes and not local:
+            cache = RangeCache(settings.cache_dir / "blobs", size_bytes=settings.cache_bytes)
+        return cls(
+            root=str(Path(text).absolute()) if local else text.rstrip("/"),
+            storage_options=storage_options,
+            create=create,
+            retry=Retry(attempts=settings.read_attempts, seconds=settings.read_seconds),
+            cache=cache,
+        )
 
     @property
     def is_local(self) -> bool:
@@ -92,7 +118,13 @@ class Store:
     def open(self, name: str, version: int | str | None = None) -> Table:
         """Return a table pinned to a version, by number or tag, or to its latest."""
         dataset = open_dataset(name, self.uri(name), version, self.storage_options)
-        table = Table(name=name, uri=self.uri(name), version=dataset.version, storage_options=self.storage_options)
+        table = Table(
+            name=name,
+            uri=self.uri(name),
+            version=dataset.version,
+            storage_options=self.storage_options,
+            retry=self.retry,
+        )
         table._handles["dataset"] = dataset
         return table
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import math
-import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import lance
 import numpy as np
@@ -15,11 +13,16 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from cutlist.errors import CatalogError, MediaError, listing, suggest
+from cutlist.errors import CatalogError, MediaError, StorageError, listing, suggest
+from cutlist.store.blobs import Blobs
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
 from cutlist.store.pointers import Pointer
+from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage, place_of
 from cutlist.store.scan import ScanTable, scannable
-from cutlist.store.tensors import as_npy, is_tensor
+from cutlist.store.tensors import is_tensor
+
+if TYPE_CHECKING:
+    from cutlist.store.cache import RangeCache
 
 INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 """Kinds of scalar indexes."""
@@ -28,6 +31,9 @@ PACKETS_OF = b"cutlist:packets_of"
 """Metadata of a column with packet indexes: the media column that they are of."""
 
 _MEDIA_KINDS = ("video", "image", "audio", "tensor")
+
+_IMPATIENT = {"client_max_retries": "0", "lance_aimd_max_retries": "0"}
+"""Storage options with which Lance asks 4 times, at once, and no more; what the user gave goes before them."""
 
 
 def is_blob(field: pa.Field) -> bool:
@@ -56,10 +62,11 @@ class Table:
     uri: str
     version: int
     storage_options: Mapping[str, str] | None = field(default=None, repr=False)
+    retry: Retry = field(default_factory=Retry, repr=False, compare=False)
     _handles: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.name, self.uri, self.version, self.storage_options)
+        return _restore, (self.name, self.uri, self.version, self.storage_options, self.retry)
 
     @property
     def dataset(self) -> Any:
@@ -76,6 +83,20 @@ class Table:
         return self._handles["dataset"]
 
     @property
+    def reading(self) -> Any:
+        """The Lance dataset for reads that are tried again here: Lance gives up soon, and then `retry` decides.
+
+        By itself it asks up to 64 times for each range, in three loops: 10 s of a store that is down, half an hour of
+        one that does not answer.
+        """
+        if "://" not in self.uri:
+            return self.dataset
+        if "reading" not in self._handles:
+            options = {**_IMPATIENT, **(self.storage_options or {})}
+            self._handles["reading"] = open_dataset(self.name, self.uri, self.version, options)
+        return self._handles["reading"]
+
+    @property
     def schema(self) -> pa.Schema:
         """The columns; a Blob v2 column has the extension type `lance.blob.v2`."""
         return cast("pa.Schema", self.dataset.schema)
@@ -83,8 +104,10 @@ class Table:
     @property
     def identity(self) -> str:
         """A text that tells this table from another that was made later under its name, and reached its version."""
-        fragments = self.dataset.get_fragments()
-        return str(fragments[0].metadata.files[0].path) if fragments else ""
+        if "identity" not in self._handles:
+            fragments = self.dataset.get_fragments()
+            self._handles["identity"] = str(fragments[0].metadata.files[0].path) if fragments else ""
+        return cast("str", self._handles["identity"])
 
     @property
     def media_columns(self) -> dict[str, str | None]:
@@ -216,14 +239,11 @@ class Table:
         """Return the values of one column for each row id (uint64), in order; NULL where the row id is NULL.
 
         Raises:
-            MediaError: if a row is gone from this version, or the storage fails.
+            MediaError: if a row is gone from this version.
+            StorageError: if the storage fails.
         """
         wanted = row_ids.drop_null().unique().sort()
-        try:
-            taken = self.dataset._take_rows(wanted, columns=["_rowid", column])
-        except (OSError, ValueError, RuntimeError) as error:
-            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
-        self._all_there(wanted.to_numpy(), taken)
+        taken = self._taken(wanted.to_numpy(), column)
         values = taken[column]
         if isinstance(values.type, pa.BaseExtensionType):
             values = pa.chunked_array([chunk.storage for chunk in values.chunks], type=values.type.storage_type)
@@ -239,90 +259,50 @@ class Table:
         found = self.dataset.scanner(columns=["_rowid"], filter=f"`{column}` IS NOT NULL{lacks}").to_table()
         return np.sort(found["_rowid"].to_numpy())
 
+    def take_rows(self, row_ids: NDArray[np.uint64], *columns: str) -> list[pa.Array]:
+        """Return the values of columns as Lance stores them, one for each row id, in order.
+
+        Raises:
+            MediaError: if a row is gone from this version.
+            StorageError: if the storage fails.
+        """
+        taken = self._taken(row_ids, *columns)
+        return [taken[each].combine_chunks() for each in columns]
+
     def fragments(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the number of the fragment that each row is in; int64, shape (n,).
 
         Raises:
             MediaError: if a row is gone from this version.
+            StorageError: if the storage fails.
         """
-        taken = self.dataset._take_rows(row_ids.tolist(), columns=["_rowid", "_rowaddr"])
-        self._all_there(row_ids, taken)
-        addresses: NDArray[np.uint64] = taken.column("_rowaddr").to_numpy()
+        addresses: NDArray[np.uint64] = self._taken(row_ids, "_rowaddr")["_rowaddr"].to_numpy()
         return (addresses >> np.uint64(32)).astype(np.int64)
 
-    def _all_there(self, row_ids: NDArray[np.uint64], taken: pa.Table) -> None:
-        """Raise MediaError if rows that were asked for were not found, which Lance does not say."""
+    def _taken(self, row_ids: NDArray[np.uint64], *columns: str) -> pa.Table:
+        """Return `_rowid` and columns of some rows; a row that is gone, which Lance leaves out, is a MediaError."""
+        place = f"{self.name}@{self.version}"
+        try:
+            taken = self.retry(
+                lambda: cast("pa.Table", self.reading._take_rows(row_ids.tolist(), columns=["_rowid", *columns])),
+                lambda: place_of(self.name, self.version, row_ids.tolist(), ", ".join(columns)),
+            )
+        except LANCE_ERRORS as error:
+            raise MediaError(f"{place}, column {', '.join(columns)}: {first_line(error)}") from error
         if taken.num_rows != len(row_ids):
             gone = np.setdiff1d(row_ids, taken["_rowid"].to_numpy())
-            raise MediaError(f"{self.name}@{self.version}: rows {listing(map(str, gone), most=5)} are gone")
+            raise MediaError(f"{place}: rows {listing(map(str, gone), most=5)} are gone")
+        return taken
 
-    def read_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[bytes | None]:
-        """Return the bytes of one media column for each row id, in order, in one coalesced read.
+    def blobs(self, column: str, *, cache: RangeCache | None = None, stop: threading.Event | None = None) -> Blobs:
+        """Return the bytes of a media column.
 
-        Raises:
-            MediaError: if a row is gone from this version, or the storage fails.
+        Args:
+            column: One of `media_columns`.
+            cache: What was read is kept there, and taken from there.
+            stop: Once it is set, reads that fail are not tried again.
         """
-        try:
-            if self._is_tensor(column):
-                values = self.take(column, pa.array(row_ids)).combine_chunks()
-                return as_npy(values, self.schema.field(column).type)
-            pairs = self.dataset.read_blobs(column, ids=row_ids.tolist())
-        except (OSError, ValueError, RuntimeError) as error:
-            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
-        return [data for _, data in pairs]
-
-    def read_ranges(self, column: str, ranges: Sequence[tuple[int, int, int]]) -> list[bytes]:
-        """Return bytes of one media column for each (row id, offset, size), in order, in one coalesced read.
-
-        Raises:
-            MediaError: if a row is gone from this version, a range is beyond its medium, or the storage fails.
-        """
-        try:
-            found = self.dataset.read_blob_ranges(column, list(ranges), selector="ids")
-        except (OSError, ValueError, RuntimeError) as error:
-            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
-        return [data if data is not None else b"" for _, _, data in found]
-
-    def _is_tensor(self, column: str) -> bool:
-        return is_tensor(self.schema.field(column).type)
-
-    def open_blobs(self, column: str, row_ids: NDArray[np.uint64]) -> list[BinaryIO | None]:
-        """Return a seekable file for each row id, in order; bytes are read when asked for.
-
-        Raises:
-            MediaError: if a row is gone from this version, or the storage fails.
-        """
-        if self._is_tensor(column):
-            return [None if each is None else io.BytesIO(each) for each in self.read_blobs(column, row_ids)]
-        try:
-            return cast("list[BinaryIO | None]", self.dataset.take_blobs(column, ids=row_ids.tolist(), buffer_size=0))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise MediaError(f"{self.name}@{self.version}, column {column}: {first_line(error)}") from error
-
-    def describe(self, column: str, row_ids: NDArray[np.uint64]) -> tuple[NDArray[np.int64], list[bytes | None]]:
-        """Return the sizes of one media column for each row id (ascending, each once), and their packet indexes.
-
-        Returns:
-            Sizes, int64, shape (len(row_ids),), 0 for NULL; and for each row its packet index, None where it has none.
-        """
-        if self._is_tensor(column):
-            return self.blob_sizes(column, row_ids), [None] * len(row_ids)
-        index = self.packet_columns.get(column)
-        taken = self.dataset._take_rows(row_ids, columns=["_rowid", column, *([index] if index else [])])
-        self._all_there(row_ids, taken)
-        sizes = _sizes(taken[column])
-        return sizes, taken[index].to_pylist() if index else [None] * len(row_ids)
-
-    def blob_sizes(self, column: str, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the size in bytes of one media column for each row id, int64, shape (len(row_ids),); NULL is 0.
-
-        Of a column of tensors it is the average.
-        """
-        if self._is_tensor(column):
-            return np.full(len(row_ids), math.ceil(self.mean_bytes.get(column, 0)), dtype=np.int64)
-        taken = self.dataset._take_rows(row_ids, columns=["_rowid", column])
-        self._all_there(row_ids, taken)
-        return _sizes(taken[column])
+        return Blobs(table=self, column=column, cache=cache, stop=stop)
 
     def dead_pointer(self, column: str, row_id: int) -> str | None:
         """Return what is wrong if a row's medium is a pointer to bytes that are not there, else None."""
@@ -334,11 +314,6 @@ class Table:
         return None if pointer is None else pointer.problem(self.storage_options)
 
 
-def _sizes(descriptors: pa.ChunkedArray) -> NDArray[np.int64]:
-    sizes = pa.compute.struct_field(descriptors.combine_chunks(), "size")
-    return np.asarray(sizes.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
 def _is_internal(field: pa.Field) -> bool:
     return PACKETS_OF in (field.metadata or {})
 
@@ -348,13 +323,8 @@ def packets_field(column: str) -> pa.Field:
     return pa.field(f"{column}_packet_index", pa.large_binary(), metadata={PACKETS_OF: column.encode()})
 
 
-def _restore(name: str, uri: str, version: int, storage_options: Mapping[str, str] | None) -> Table:
-    return Table(name=name, uri=uri, version=version, storage_options=storage_options)
-
-
-def first_line(error: BaseException) -> str:
-    """Return what a Lance error says, without the places in Lance's own sources."""
-    return re.sub(r", /[^ ]*\.rs:\d+:\d+", "", str(error).splitlines()[0] if str(error) else type(error).__name__)
+def _restore(name: str, uri: str, version: int, storage_options: Mapping[str, str] | None, retry: Retry) -> Table:
+    return Table(name=name, uri=uri, version=version, storage_options=storage_options, retry=retry)
 
 
 def open_dataset(
@@ -364,11 +334,14 @@ def open_dataset(
 
     Raises:
         CatalogError: if the table or the version is not there; names the versions, or tags, that are.
+        StorageError: if the storage fails.
     """
     options = dict(storage_options or {}) or None
     try:
         return lance.dataset(uri, version=version, storage_options=options)
     except (ValueError, OSError) as error:
+        if "://" in uri and is_of_storage(error):
+            raise StorageError(f"table {name} at {uri}: {first_line(error)}") from error
         try:
             latest = lance.dataset(uri, storage_options=options)
             versions = [each["version"] for each in latest.versions()]
