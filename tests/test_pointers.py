@@ -68,7 +68,8 @@ def test_the_same_samples_as_from_copies_and_no_byte_copied(session: cutlist.Ses
         assert len(ours) == len(theirs) > 0
         assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
     explained = [session.explain(f"SELECT video, image FROM {table}").to_dict() for table in ("pointed", "copied")]
-    assert [each["epoch_bytes"] for each in explained] == [copied.num_bytes] * 2
+    one, other = (each["epoch_bytes"] for each in explained)
+    assert copied.num_bytes / 2 < one == other <= copied.num_bytes
     root = Path(session.store.root)
     assert folder_bytes(root / "copied.lance") > copied.num_bytes > 10 * folder_bytes(root / "pointed.lance")
 
@@ -134,6 +135,7 @@ def test_dead_pointers_that_are_read_in_parts(
     from cutlist.reader import fetching
 
     monkeypatch.setattr(fetching, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(fetching, "_index", lambda stored: None)
     files = sorted((made.media / "videos").iterdir())[:3]
     for file in files:
         shutil.copy(file, tmp_path)

@@ -175,7 +175,7 @@ def test_blobs_that_selections_share_are_read_once(session: Session) -> None:
     queries = [
         QUERY,
         "SELECT raw(image) AS bytes FROM my_images",
-        "SELECT video, image FROM my_videos v JOIN my_images i ON i._rowid = v._rowid",
+        "SELECT raw(video) AS video, image FROM my_videos v JOIN my_images i ON i._rowid = v._rowid",
     ]
     reader = Reader([session.compile(each) for each in queries], session.store)
     ((*rows,),) = reader.read([[(number, np.arange(12)) for number in range(3)]])

@@ -19,9 +19,8 @@ import pytest
 from tests.s3 import BUCKET, KEY, RCLONE, SECRET, Asked, Fault, ObjectStore, Rule, serve_s3
 
 import cutlist
-from cutlist import reader as reader_module
 from cutlist.errors import CutlistError, MediaError, StorageError
-from cutlist.reader import Reader
+from cutlist.reader import Reader, fetching
 from cutlist.store import RangeCache, Retry, Store, blob_field
 from cutlist.store.cache import MIN_BYTES
 from cutlist_torch import Loader
@@ -321,12 +320,14 @@ def test_credentials_that_are_wrong(s3: ObjectStore) -> None:
     assert "wrong-secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("whole_bytes", [0, 2**20], ids=["files", "whole"])
+@pytest.mark.parametrize("how", ["files", "whole", "planned"])
 def test_a_reader_says_whose_fault_it_is(
-    ingested: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_bytes: int
+    ingested: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """Under FFmpeg, too, which takes a read that fails for the end of the file."""
-    monkeypatch.setattr(reader_module, "WHOLE_BYTES", whole_bytes)
+    monkeypatch.setattr(fetching, "WHOLE_BYTES", 0 if how == "files" else 2**20)
+    if how != "planned":
+        monkeypatch.setattr(fetching, "_index", lambda stored: None)
     settings = cutlist.Settings(cache_dir=tmp_path, read_attempts=1)
     with cutlist.connect(ROOT, storage_options=ingested.storage_options, settings=settings) as session:
         selection = session.compile(QUERY)
@@ -335,7 +336,7 @@ def test_a_reader_says_whose_fault_it_is(
 
         def rule(asked: Asked) -> Fault | None:
             data = "my_videos.lance/data/" in asked.path
-            return Fault(status=503) if data and next(counter) > 30 * (whole_bytes == 0) else None
+            return Fault(status=503) if data and next(counter) > 30 * (how == "files") else None
 
         parts: Any = [[(0, np.arange(24))]]
         with (

@@ -117,14 +117,14 @@ def train(root: Path, folder: Path, run: Run, rank: int, state: dict[str, Any] |
     with (folder / f"rank{rank}.seen").open("ab") as log:
         while True:
             for batch in under:
+                if done == 0:
+                    pids = [each.pid for each in active_children()]
+                    _write(folder / f"rank{rank}.pids", json.dumps([os.getpid(), *pids]))
                 pickle.dump(seen(batch), log)
                 log.flush()
                 total = torch.tensor(len(batch["id"]))
                 dist.all_reduce(total)  # so a state is of batches that every rank has kept
                 assert total == len(batch["id"]) * run.world_size
-                if done == 0:
-                    pids = [each.pid for each in active_children()]
-                    _write(folder / f"rank{rank}.pids", json.dumps([os.getpid(), *pids]))
                 done += 1
                 if rank == 0 and done % run.save_every == 0:
                     told = loader.state_dict(after=batch) if run.num_workers else loader.state_dict()
@@ -187,7 +187,7 @@ def try_once(root: Path, folder: Path, trial: Trial, alone: list[Seen]) -> tuple
     results = finish(ranks, seconds=60)
     for rank, each in enumerate(results):
         if isinstance(each, Failure) and each.kind == "exit" and rank != trial.victim:
-            problems.append(f"rank {rank} did not end by itself: {each.text}")
+            problems.append(f"rank {rank} did not end by itself: {each.text}; it was here:\n{each.trace}")
         elif (
             isinstance(each, Failure) and rank != trial.victim and each.kind not in ("RuntimeError", "DistBackendError")
         ):

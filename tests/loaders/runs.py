@@ -7,6 +7,7 @@ instead of 3. Those that spawn workers pay for them in full.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import io
 import multiprocessing
 import multiprocessing.connection
@@ -226,7 +227,8 @@ class Running:
         """Return what the function returned; a Failure if it raised, or ended otherwise."""
         if self.file.exists():
             return pickle.loads(self.file.read_bytes())
-        return Failure("exit", f"exit code {self.process.exitcode}", "")
+        stuck = self.file.with_suffix(".stacks")
+        return Failure("exit", f"exit code {self.process.exitcode}", stuck.read_text() if stuck.exists() else "")
 
 
 def start(folder: Path, function: Callable[..., Any], *arguments: Any, **environment: str) -> Running:
@@ -257,6 +259,8 @@ def _main(
             del os.environ[name]
     os.environ.update(environment)
     torch.set_num_threads(1)
+    stacks = file.with_suffix(".stacks").open("w")
+    faulthandler.register(signal.SIGUSR1, file=stacks)
     try:
         result = function(*arguments)
     except BaseException as error:
@@ -267,12 +271,15 @@ def _main(
 
 
 def finish(running: Iterable[Running], *, seconds: float) -> list[Any]:
-    """Wait for processes and return their results; those that take longer are killed, and are Failures."""
+    """Wait for processes and return their results; those that take longer are killed, and are Failures that say where
+    they were."""
     results = []
     deadline = time.monotonic() + seconds
     for each in running:
         each.process.join(max(deadline - time.monotonic(), 0))
         if each.process.is_alive():
+            kill(each.process.pid, signal.SIGUSR1)
+            each.process.join(1)
             kill(each.process.pid)
             each.process.join()
         results.append(each.result())
@@ -302,11 +309,11 @@ def run_all(
             following += 1
 
 
-def kill(pid: int | None) -> None:
-    """Kill a process, if it is there, as `kill -9` does."""
+def kill(pid: int | None, number: signal.Signals = signal.SIGKILL) -> None:
+    """Kill a process, if it is there, as `kill -9` does; or send it another signal."""
     assert pid is not None
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 def take(batches: Iterable[Batch], count: int | None = None) -> list[Seen]:

@@ -257,15 +257,20 @@ class Fetcher:
     def _choose(self, group: Sequence[_Step]) -> None:
         """Decide for the media of some steps how they are read; takes their sizes and packet indexes in one call."""
         rows: dict[int, set[int]] = {}
+        plannable: set[int] = set()
         for step in group:
             for ref in step.refs:
                 rows.setdefault(ref.source, set()).add(ref.row)
+                if not any(op.name in WHOLE_OPS for op in ref.ops):
+                    plannable.add(ref.source)
         began = time.perf_counter()
         sizes: dict[Key, int] = {}
         indexes: dict[Key, PacketIndex] = {}
         for source, ids in sorted(rows.items()):
             ordered = sorted(ids)
-            found, stored = self.media(source).describe(np.array(ordered, dtype=np.uint64))
+            ids_of = np.array(ordered, dtype=np.uint64)
+            media = self.media(source)
+            found, stored = media.describe(ids_of) if source in plannable else (media.sizes(ids_of), [None] * len(ids))
             sizes |= {(source, row): int(size) for row, size in zip(ordered, found, strict=True)}
             for row, each in zip(ordered, stored, strict=True):
                 if (index := _index(each)) is not None:

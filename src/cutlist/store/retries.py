@@ -24,7 +24,9 @@ _OF_ROW = re.compile(
     r"|Blob range .* is invalid|exceeds blob size"
     r"|returned \d+ bytes, expected \d+ bytes"  # the object is shorter than the row says; a cut body reads otherwise
     r"|failed to fill whole buffer"  # the same of a local file
-    r"|Invalid range .* for object of size",
+    r"|Invalid range .* for object of size"
+    r"|416 Range Not Satisfiable"
+    r"|LocalFileSystem error: (Is|Not) a directory",
     re.IGNORECASE,
 )
 _OF_STORAGE = re.compile(r"LanceError\(IO\)|HTTP error|Error performing")

@@ -285,10 +285,10 @@ class Table:
         try:
             taken = self.retry(
                 lambda: cast("pa.Table", self.reading._take_rows(row_ids.tolist(), columns=["_rowid", *columns])),
-                lambda: place_of(self.name, self.version, row_ids.tolist(), ", ".join(columns)),
+                lambda: place_of(self.name, self.version, row_ids.tolist(), columns[0]),
             )
         except LANCE_ERRORS as error:
-            raise MediaError(f"{place}, column {', '.join(columns)}: {first_line(error)}") from error
+            raise MediaError(f"{place}, column {columns[0]}: {first_line(error)}") from error
         if taken.num_rows != len(row_ids):
             gone = np.setdiff1d(row_ids, taken["_rowid"].to_numpy())
             raise MediaError(f"{place}: rows {listing(map(str, gone), most=5)} are gone")
@@ -306,6 +306,8 @@ class Table:
 
     def dead_pointer(self, column: str, row_id: int) -> str | None:
         """Return what is wrong if a row's medium is a pointer to bytes that are not there, else None."""
+        if not is_blob(self.schema.field(column)):
+            return None
         try:
             taken = self.dataset._take_rows([row_id], columns=[column])
         except (OSError, ValueError, RuntimeError):
