@@ -172,9 +172,10 @@ class ColumnPlan:
         )
 
     def _too_big(self, value: Any) -> SelectionError:
+        kind = f"DOUBLE[{len(value)}]" if isinstance(value, list) else "DOUBLE"
         return SelectionError(
             f"column {self.name}: {value} does not fit in a signed 64-bit integer; "
-            f"cast it in the query: CAST({self.name} AS DOUBLE)"
+            f"cast it in the query: CAST({self.name} AS {kind})"
         )
 
 
@@ -195,6 +196,9 @@ def _stack(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _magnitude(value: Any) -> float:
+    """Return the largest number in a value, or in a list at any depth."""
+    if isinstance(value, list):
+        return max(map(_magnitude, value), default=0)
     return abs(value) if isinstance(value, int | float) else 0
 
 

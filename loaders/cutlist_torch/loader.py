@@ -109,23 +109,33 @@ class Loader(IterableDataset[Batch]):
             OrderError: for a batch size, column, weight, shuffle or rank that does not fit, or if ranks disagree.
         """
         super().__init__()
-        batching = Batching(
-            batch_size=batch_size,
-            global_batch_size=global_batch_size,
-            batch_budget=batch_budget,
-            bucket_by=bucket_by,
-            weight_by=weight_by,
-        )
-        named, mixture = components_of(query, components, batching)
-        rules = Rules(seed=seed, shuffle=shuffle, drop_last=drop_last, mixture=mixture, mix=mix, num_steps=num_steps)
         place = Place(root=root, views=views, storage_options=storage_options)
         alone = rank is not None or not in_group()
         self.rank, self.world_size = resolve_rank(rank, world_size)
-        if not drop_last and self.world_size > 1:
-            raise OrderError(
-                f"drop_last=False with {self.world_size} ranks: the last batch cannot be shared out evenly; "
-                f"use drop_last=True"
+
+        def prepared() -> tuple[dict[str, Component], Rules, dict[str, Any]]:
+            batching = Batching(
+                batch_size=batch_size,
+                global_batch_size=global_batch_size,
+                batch_budget=batch_budget,
+                bucket_by=bucket_by,
+                weight_by=weight_by,
             )
+            named, mixture = components_of(query, components, batching)
+            rules = Rules(
+                seed=seed, shuffle=shuffle, drop_last=drop_last, mixture=mixture, mix=mix, num_steps=num_steps
+            )
+            if not drop_last and self.world_size > 1:
+                raise OrderError(
+                    f"drop_last=False with {self.world_size} ranks: the last batch cannot be shared out evenly; "
+                    f"use drop_last=True"
+                )
+            if on_error not in ("spare", "raise"):
+                raise SettingsError(f'on_error={on_error!r}; allowed: "spare" or "raise"')
+            if not 0 <= max_failures <= 1:
+                raise SettingsError(f"max_failures={max_failures!r}: expected a share of the samples, from 0 to 1")
+            same = {"on_error": on_error, "max_failures": max_failures, "exclude_failures": exclude_failures}
+            return named, rules, {**asked(named), **same}
 
         def opened(hint: Hint | None = None) -> Opened:
             return open_run(
@@ -138,18 +148,16 @@ class Loader(IterableDataset[Batch]):
             )
 
         if alone:
+            named, rules, _ = prepared()
             run = opened()
         else:
             with Meeting() as meeting:
-                meeting.check(asked(named))
+                named, rules, given = meeting.together(prepared)
+                meeting.check(given)
                 run = meeting.make(opened, Opened.hint)
                 meeting.check({**run.order.settings(), "world_size": self.world_size})
         self.order, self._store = run.order, run.store
         self._processors = tuple(processors)
-        if on_error not in ("spare", "raise"):
-            raise SettingsError(f'on_error={on_error!r}; allowed: "spare" or "raise"')
-        if not 0 <= max_failures <= 1:
-            raise SettingsError(f"max_failures={max_failures!r}: expected a share of the samples, from 0 to 1")
         self._on_error, self._max_failures = on_error, max_failures
         settings = read_settings()
         self._num_threads = num_threads or settings.num_threads

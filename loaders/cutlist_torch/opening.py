@@ -94,10 +94,14 @@ def components_of(
 
 
 def asked(components: Mapping[str, Component]) -> dict[str, Any]:
-    """Return what ranks can compare before anything is opened; a file may have another path on another machine."""
+    """Return what ranks can compare before anything is compiled; a file may have another path on another machine.
+
+    Raises:
+        SelectionError: if a file is no saved selection.
+    """
     return {
         name: {
-            "query": each.query.fingerprint if isinstance(each.query, Selection) else _text(each.query),
+            **_which(each.query),
             "bucket_by": each.bucket_by,
             "weight_by": each.weight_by,
             "batch_budget": each.batch_budget,
@@ -106,8 +110,10 @@ def asked(components: Mapping[str, Component]) -> dict[str, Any]:
     }
 
 
-def _text(query: str | os.PathLike[str]) -> str:
-    return "a file" if _is_file(query) else str(query).strip()
+def _which(query: Query) -> dict[str, str]:
+    if not isinstance(query, Selection) and _is_file(query):
+        query = Selection.load(Path(query))
+    return {"selection": query.fingerprint} if isinstance(query, Selection) else {"query": str(query).strip()}
 
 
 def _is_file(query: str | os.PathLike[str]) -> bool:
@@ -183,9 +189,10 @@ def _root_of(selections: list[Selection]) -> Path | None:
 
 
 def _check_tables(selection: Selection, store: Store) -> None:
-    gone = next((each.name for each in selection.tables if store.find(each.name) is None), None)
-    if gone is not None:
-        raise CatalogError(
-            f"no table {gone} in {store.root}, which the selection was compiled over; "
-            f'give the loader the root that it is in: Loader(…, root="…")'
-        )
+    for each in selection.tables:
+        if store.find(each.name) is None:
+            raise CatalogError(
+                f"no table {each.name} in {store.root}, which the selection was compiled over; "
+                f'give the loader the root that it is in: Loader(…, root="…")'
+            )
+        store.pinned(each.name, each.version, each.identity)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, TypeVar
 
 import torch.distributed as dist
@@ -71,6 +72,16 @@ class Meeting:
         dist.all_gather_object(values, value, group=self._group)
         return values
 
+    def together(self, make: Callable[[], Made]) -> Made:
+        """Return what every rank makes, all at once.
+
+        Raises:
+            CutlistError: in every rank, if one of them has failed; names the rank.
+        """
+        made, _ = self._turn(make, lambda _: None)
+        assert made is not None
+        return made
+
     def make(self, make: Callable[[Told | None], Made], tell: Callable[[Made], Told]) -> Made:
         """Return what every rank makes: rank 0 first, then the first rank of each other machine, then all the others.
 
@@ -87,22 +98,32 @@ class Meeting:
         made: Made | None = None
         told: Told | None = None
         for now in range(3):
-            failure: Exception | None = None
-            if now == turn:
-                try:
-                    made = make(told)
-                except Exception as error:  # told to the others, whatever it is
-                    failure = error
-            mine = (failure, tell(made) if now == turn == 0 and made is not None else None)
-            everyone = self.gather((None if mine[0] is None else _portable(mine[0]), mine[1]))
-            failed = next((rank for rank, (error, _) in enumerate(everyone) if error is not None), None)
-            if failure is not None:
-                raise failure
-            if failed is not None:
-                raise OrderError(f"rank {failed} could not make the training set: {everyone[failed][0]}")
-            told = everyone[0][1] if now == 0 else told
+            call: Callable[[], Made] | None = partial(make, told) if now == turn else None
+            mine, everyone = self._turn(call, tell)
+            made = mine if now == turn else made
+            told = everyone[0] if now == 0 else told
         assert made is not None
         return made
+
+    def _turn(
+        self, make: Callable[[], Made] | None, tell: Callable[[Made], Told]
+    ) -> tuple[Made | None, list[Told | None]]:
+        """Return what this rank makes, if it is its turn, and what each rank tells of what it made."""
+        made: Made | None = None
+        failure: Exception | None = None
+        if make is not None:
+            try:
+                made = make()
+            except Exception as error:  # told to the others, whatever it is
+                failure = error
+        said = tell(made) if made is not None else None
+        everyone = self.gather((None if failure is None else _portable(failure), said))
+        if failure is not None:
+            raise failure
+        for rank, (failed, _) in enumerate(everyone):
+            if failed is not None:
+                raise OrderError(f"rank {rank} could not make the training set: {failed}")
+        return made, [each for _, each in everyone]
 
     def check(self, settings: dict[str, Any]) -> None:
         """Check that every rank has the settings of rank 0.
@@ -110,7 +131,9 @@ class Meeting:
         Raises:
             OrderError: in every rank, if they differ; names the ranks, the part and both values.
         """
-        everyone = [dict(_flat(each)) for each in self.gather(settings)]
+        gathered = self.gather(settings)
+        plain = {name for each in gathered for name, value in each.items() if not isinstance(value, dict)}
+        everyone = [dict(_flat(each, leaves=plain)) for each in gathered]
         for name in dict.fromkeys(key for each in everyone for key in each):
             wanted = everyone[0].get(name)
             others = [rank for rank, each in enumerate(everyone) if each.get(name) != wanted]
@@ -126,12 +149,16 @@ def _portable(error: Exception) -> str:
     return str(error) if isinstance(error, CutlistError) else f"{type(error).__name__}: {error}"
 
 
-def _flat(settings: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    """Return the leaves of nested settings, by their paths."""
+def _flat(settings: dict[str, Any], above: str = "", leaves: Collection[str] = ()) -> list[tuple[str, Any]]:
+    """Return the leaves of nested settings, by their paths; what `leaves` names is one, whatever it is."""
     return [
         leaf
         for name, value in settings.items()
-        for leaf in (_flat(value, f"{above}{name}.") if isinstance(value, dict) else [(above + name, value)])
+        for leaf in (
+            _flat(value, f"{above}{name}.")
+            if isinstance(value, dict) and name not in leaves
+            else [(above + name, value)]
+        )
     ]
 
 

@@ -67,7 +67,6 @@ def test_an_array_with_an_integer_over_64_bits_is_refused(tmp_path: Path) -> Non
         list(loader(tmp_path, query))
 
 
-@pytest.mark.xfail(reason="the first array of the batch is named, whether it fits or not")
 def test_of_arrays_the_one_with_an_integer_over_64_bits_is_named(tmp_path: Path) -> None:
     query = "SELECT [i, CASE i WHEN 3 THEN 9223372036854775808 ELSE 0 END]::HUGEINT[2] AS big FROM range(8) AS t(i)"
     with pytest.raises(SelectionError, match=r"column big: .*9223372036854775808.* does not fit in a signed 64-bit"):
