@@ -79,6 +79,19 @@ class Batch(dict[str, Any]):
     def _place(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "step": self.step, "component": self.component, "bucket": self.bucket}
 
+    @property
+    def num_bytes(self) -> int:
+        """Size in bytes of the tensors in the batch."""
+
+        def of(value: Any) -> int:
+            if isinstance(value, torch.Tensor):
+                return value.nbytes
+            if isinstance(value, list | tuple):
+                return sum(map(of, value))
+            return sum(map(of, value.values())) if isinstance(value, dict) else 0
+
+        return of(dict(self))
+
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         def of(value: Any) -> Any:
             return change(value) if isinstance(value, torch.Tensor) else value

@@ -19,6 +19,7 @@ from cutlist.sampler import Shuffle, worker_steps
 from cutlist.settings import num_cores, read_settings
 from cutlist_torch.batch import Batch, collate, plan_columns
 from cutlist_torch.opening import Hint, Opened, Place, asked, components_of, open_run
+from cutlist_torch.profile import Profile
 from cutlist_torch.ranks import Meeting, in_group, resolve_rank
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Loader(IterableDataset[Batch]):
         on_error: Literal["spare", "raise"] = "spare",
         max_failures: float = 0.05,
         exclude_failures: bool = False,
+        cache_bytes: int | None = None,
     ):
         """Compile the queries, or find the selections that were compiled before.
 
@@ -102,6 +104,8 @@ class Loader(IterableDataset[Batch]):
             max_failures: Share of the samples that may fail, beyond the first ten, before the run stops.
             exclude_failures: Whether samples with media that are in `_failures` already are left out of the queries,
                 as by `Session.compile`.
+            cache_bytes: How much of a root that is not local is kept on this machine, for all its processes; default
+                `CUTLIST_CACHE_BYTES`, else nothing.
 
         Raises:
             QueryError: if a query cannot be compiled.
@@ -109,7 +113,10 @@ class Loader(IterableDataset[Batch]):
             OrderError: for a batch size, column, weight, shuffle or rank that does not fit, or if ranks disagree.
         """
         super().__init__()
-        place = Place(root=root, views=views, storage_options=storage_options)
+        settings = read_settings()
+        if cache_bytes is not None:
+            settings = settings.model_copy(update={"cache_bytes": whole("cache_bytes", cache_bytes, at_least=0)})
+        place = Place(root=root, views=views, storage_options=storage_options, settings=settings)
         alone = rank is not None or not in_group()
         self.rank, self.world_size = resolve_rank(rank, world_size)
 
@@ -159,11 +166,11 @@ class Loader(IterableDataset[Batch]):
         self.order, self._store = run.order, run.store
         self._processors = tuple(processors)
         self._on_error, self._max_failures = on_error, max_failures
-        settings = read_settings()
         self._num_threads = num_threads or settings.num_threads
         self._prefetch_bytes = settings.prefetch_bytes
         self._pin_memory = pin_memory
         self._plans = plan_columns(self.order)
+        self._collate_seconds = 0.0
         self._epoch, self._step = 0, 0
         # (moves, epoch, step) as set_epoch and load_state_dict said last: what persistent workers look at.
         self._told: torch.Tensor = torch.zeros(3, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
@@ -198,6 +205,54 @@ class Loader(IterableDataset[Batch]):
         if len(self.order.components) > 1:
             raise OrderError("a mixture has several selections: [each.selection for each in loader.order.components]")
         return self.order.components[0].selection
+
+    def profile(self, steps: int = 50) -> Profile:
+        """Make some steps as fast as they can be made, and return where the time went; the loader stays where it is.
+
+        Args:
+            steps: How many, from the current one on; fewer where the epoch ends.
+
+        Raises:
+            OrderError: if `steps` is not a whole number of at least 1.
+        """
+        count = whole("steps", steps, at_least=1)
+        place = self._epoch, self._step, self._iterator, self._copied, self.stats
+        self._iterator = mine = object()
+        last = min(self._step + count, len(self))
+        collated = decoded_bytes = 0
+        collate_seconds = 0.0
+        cache = self._store.cache
+        before = (cache.stats.num_hits, cache.stats.num_misses) if cache is not None else (0, 0)
+        began = time.perf_counter()
+        try:
+            for batch in self._batches(mine, self._epoch, range(self._step, last), num_threads=self._num_threads):
+                collated += 1
+                decoded_bytes += batch.num_bytes
+            seconds = time.perf_counter() - began
+            stats = self.stats
+            collate_seconds = self._collate_seconds
+        finally:
+            self._epoch, self._step, self._iterator, self._copied, self.stats = place
+        hit_rate = None
+        if cache is not None:
+            hits, misses = cache.stats.num_hits - before[0], cache.stats.num_misses - before[1]
+            hit_rate = hits / max(hits + misses, 1)
+        return Profile(
+            num_steps=collated,
+            num_samples=stats.num_samples,
+            num_threads=self._num_threads or num_cores(),
+            seconds=seconds,
+            read_seconds=stats.read_seconds,
+            decode_seconds=stats.decode_seconds,
+            process_seconds=stats.process_seconds,
+            collate_seconds=collate_seconds,
+            wait_seconds=stats.wait_seconds,
+            num_bytes=stats.num_bytes,
+            num_reads=stats.num_reads,
+            num_planned=stats.num_planned,
+            decoded_bytes=decoded_bytes,
+            hit_rate=hit_rate,
+        )
 
     def plan(self) -> list[BucketPlan]:
         """Return what an epoch has, bucket by bucket: samples, batches, and samples left out."""
@@ -261,6 +316,7 @@ class Loader(IterableDataset[Batch]):
         )
         self.stats = reader.stats
         recorded = time.monotonic()
+        self._collate_seconds = 0.0
         drawn: deque[tuple[Draw, ...]] = deque()
         rows_of_steps = reader.read(self._parts(epoch, steps, drawn))
         with contextlib.closing(rows_of_steps):
@@ -271,7 +327,9 @@ class Loader(IterableDataset[Batch]):
                             "this iterator is out of date: the loader was iterated anew, or moved by set_epoch or "
                             "load_state_dict; begin a new loop"
                         )
+                    began = time.perf_counter()
                     batch = self._batch(epoch, step, rows, drawn.popleft())
+                    self._collate_seconds += time.perf_counter() - began
                     if self._passed is None:
                         self._epoch, self._step = self._after(epoch, step)
                         self._copied = False

@@ -6,14 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cutlist
 from cutlist.errors import CatalogError, OrderError, SelectionError, listing, suggest
 from cutlist.order import ONLY, Batching, Component, Mixture, Order, Query, Rules, make_order, stages_of
 from cutlist.selection import Selection
-from cutlist.settings import read_settings
 from cutlist.store import Store
+
+if TYPE_CHECKING:
+    from cutlist.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Place:
     root: str | os.PathLike[str] | None
     views: str | os.PathLike[str] | None
     storage_options: Mapping[str, str] | None
+    settings: Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +161,11 @@ def open_run(
     versions: Mapping[str, int] = hint.versions if hint is not None else {}
     if queries:
         with cutlist.connect(
-            root, views=place.views, storage_options=place.storage_options, versions=versions or None
+            root,
+            views=place.views,
+            storage_options=place.storage_options,
+            versions=versions or None,
+            settings=place.settings,
         ) as session:
             loaded |= {
                 name: session.compile(query, exclude_failures=exclude_failures) for name, query in queries.items()
@@ -166,7 +173,7 @@ def open_run(
             store = session.store
             versions = {name: table.version for name, table in session.tables.items()}
     else:
-        settings = read_settings()
+        settings = place.settings
         at = settings.root if root is None else root
         store = Store.at(at, storage_options=place.storage_options, settings=settings)
         store.check()

@@ -106,7 +106,7 @@ class Meeting:
         return made
 
     def _turn(
-        self, make: Callable[[], Made] | None, tell: Callable[[Made], Told]
+        self, make: Callable[[], Made] | None, tell: Callable[[Any], Told]
     ) -> tuple[Made | None, list[Told | None]]:
         """Return what this rank makes, if it is its turn, and what each rank tells of what it made."""
         made: Made | None = None
