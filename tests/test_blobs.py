@@ -18,14 +18,13 @@ import pyarrow as pa
 import pytest
 
 from cutlist.errors import MediaError, StorageError
-from cutlist.store import Retry, Store, blob_field
+from cutlist.store import Blobs, Retry, Store, blob_field
 from cutlist.store.blobs import READ_AHEAD_BYTES
 from cutlist.store.retries import first_line, is_of_storage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cutlist.store import Blobs
 
 SIZES = (10, 70_000, 0, None, 200_000, 5_000_000, 1)
 DATA = [None if size is None else random.Random(size).randbytes(size) for size in SIZES]
@@ -35,7 +34,7 @@ DATA = [None if size is None else random.Random(size).randbytes(size) for size i
 def blobs(tmp_path_factory: pytest.TempPathFactory) -> Blobs:
     """Return a column with every layout: inline, packed, of its own file, empty and NULL."""
     rows = pa.table([lance.blob_array(DATA)], schema=pa.schema([blob_field("video", "video")]))
-    return Store.at(tmp_path_factory.mktemp("blobs")).append("t", rows, message="test").blobs("video")
+    return Blobs(Store.at(tmp_path_factory.mktemp("blobs")).append("t", rows, message="test"), "video")
 
 
 def test_whole(blobs: Blobs) -> None:
@@ -121,7 +120,7 @@ def test_pointers(tmp_path: Path) -> None:
     (tmp_path / "gone").unlink()
     (tmp_path / "cut").write_bytes(bytes(60_000))
     (tmp_path / "emptied").write_bytes(b"")
-    blobs = Store.at(tmp_path).open("t").blobs("video")
+    blobs = Blobs(Store.at(tmp_path).open("t"), "video")
     whole, part = (tmp_path / "whole").read_bytes(), (tmp_path / "part").read_bytes()[100:150]
     assert blobs.sizes(np.arange(6, dtype=np.uint64)).tolist() == [100_000, 50, 0, 50_000, 0, 6]
     got = blobs.read(range(6))
@@ -139,7 +138,7 @@ def test_pointers(tmp_path: Path) -> None:
 
 def test_a_table_whose_bytes_are_gone(tmp_path: Path) -> None:
     rows = pa.table([lance.blob_array(DATA)], schema=pa.schema([blob_field("video", "video")]))
-    blobs = Store.at(tmp_path).append("t", rows, message="test").blobs("video")
+    blobs = Blobs(Store.at(tmp_path).append("t", rows, message="test"), "video")
     for file in tmp_path.rglob("*.blob"):
         file.unlink()
     got = blobs.read([0, 1, 5])
@@ -243,7 +242,7 @@ def test_tables_and_stores_take_their_patience_along(tmp_path: Path, blobs: Blob
 def test_a_storage_that_fails_now_and_then_is_read_on(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three calls of four fail: what was read stays read, and nothing is given up while there is progress."""
     table = Store(root=blobs.table.uri.rpartition("/")[0], retry=QUICK).open("t")
-    shaky = table.blobs("video")
+    shaky = Blobs(table, "video")
     rng, calls = random.Random(0), 0
 
     class Shaky:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 import cutlist
 from cutlist.errors import SettingsError
-from cutlist.store import RangeCache, Store, blob_field
+from cutlist.store import Blobs, RangeCache, Store, blob_field
 from cutlist.store.cache import CHUNK_BYTES, MIN_BYTES, NUM_FILES
 from cutlist.store.pages import PAGE_BYTES, WAL_PAGES, PageFile
 
@@ -280,7 +280,7 @@ def test_a_table_reads_through_it(tmp_path: Path, cache: RangeCache) -> None:
     data = [blob(i, size) for i, size in enumerate((10, 70_000, 0, 300_000, 5_000_000))]
     rows = pa.table([lance.blob_array([*data, None])], schema=pa.schema([blob_field("video", "video")]))
     store = Store.at(tmp_path / "data")
-    blobs = store.append("t", rows, message="test").blobs("video", cache=cache)
+    blobs = Blobs(store.append("t", rows, message="test"), "video", cache=cache)
     ids = np.arange(6, dtype=np.uint64)
     spans = [(3, 5, 299_000), (1, 0, 10), (3, 5, 299_000)]
 
@@ -301,7 +301,7 @@ def test_a_table_reads_through_it(tmp_path: Path, cache: RangeCache) -> None:
     assert cache.stats.num_misses == misses
     assert blobs.read_ranges([(4, 100, 2_000_000)]) == [data[4][100:2_000_000]]
 
-    other = store.append("u", rows, message="test").blobs("video", cache=cache)
+    other = Blobs(store.append("u", rows, message="test"), "video", cache=cache)
     assert other.read([3]) == [data[3]]
     assert cache.stats.num_misses == misses + 1
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import cutlist
 from cutlist.errors import CatalogError, MediaError
-from cutlist.store import Store, Table, blob_array, blob_field, is_blob
+from cutlist.store import Blobs, Store, Table, blob_array, blob_field, is_blob
 
 KINDS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "i": (pa.int64(), [0, -1, 2**40]),
@@ -86,7 +86,7 @@ def null_counts(table: Table) -> dict[str, int]:
     for name in table.schema.names:
         if is_blob(table.schema.field(name)):
             ids = table.dataset.scanner(columns=["k"], with_row_id=True).to_table()["_rowid"].to_numpy()
-            found[name] = sum(each is None for each in table.blobs(name).read(ids.tolist()))
+            found[name] = sum(each is None for each in Blobs(table, name).read(ids.tolist()))
         else:
             found[name] = table.dataset.to_table(columns=[name])[name].null_count
     return found

@@ -16,6 +16,7 @@ from PIL import Image
 import cutlist
 from cutlist import ingest as ingest_module
 from cutlist.errors import IngestError, SettingsError
+from cutlist.store import Blobs
 
 if TYPE_CHECKING:
     from tests.conftest import Made
@@ -50,7 +51,7 @@ def session(tmp_path: Path) -> Any:
 def test_every_file_is_a_row_with_its_bytes_and_probe(made: Made) -> None:
     with cutlist.connect(made.root) as session:
         rows = session.sql("SELECT * EXCLUDE (video), raw(video) AS data FROM my_videos ORDER BY path").pl().to_dicts()
-        blobs = session.tables["my_videos"].blobs("video").read(range(24))
+        blobs = Blobs(session.tables["my_videos"], "video").read(range(24))
         by_hash = {hashlib.sha256(data).hexdigest(): data for data in blobs if isinstance(data, bytes)}
     assert [row["path"] for row in rows] == sorted(
         path.relative_to(made.media).as_posix() for path in (made.media / "videos").iterdir()
@@ -140,10 +141,10 @@ def test_large_files_are_copied_from_where_they_are(
 ) -> None:
     monkeypatch.setattr(ingest_module, "IN_MEMORY_BYTES", 10)
     assert session.ingest(pictures, table="pictures").num_added == 3
-    stored = session.tables["pictures"].blobs("image").read(range(3))
+    stored = Blobs(session.tables["pictures"], "image").read(range(3))
     assert stored == [(pictures / name).read_bytes() for name in ("a.png", "b.png", "sub dir/ü.png")]
     shutil.rmtree(pictures)
-    assert session.tables["pictures"].blobs("image").read(range(1))[0] == stored[0]
+    assert Blobs(session.tables["pictures"], "image").read(range(1))[0] == stored[0]
 
 
 def test_a_table_that_was_never_written_to_its_end_is_left_out(tmp_path: Path, pictures: Path) -> None:

@@ -17,7 +17,7 @@ from cutlist import ingest as ingest_module
 from cutlist.cli import app
 from cutlist.errors import IngestError, MediaError
 from cutlist.reader import Reader
-from cutlist.store import Pointer
+from cutlist.store import Blobs, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_a_table_mixes_copies_and_pointers_and_content_is_taken_once(session: cu
     table = session.tables["mixed"]
     kinds = [each["kind"] for each in table.dataset.to_table(columns=["image"])["image"].to_pylist()]
     assert [kind == 3 for kind in kinds] == [True, False, True, True]
-    assert table.blobs("image").sizes(np.arange(4, dtype=np.uint64)).tolist() == [
+    assert Blobs(table, "image").sizes(np.arange(4, dtype=np.uint64)).tolist() == [
         (folder / f"{seed}.png").stat().st_size for seed in range(4)
     ]
 

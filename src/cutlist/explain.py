@@ -14,6 +14,7 @@ from cutlist.compiler import clauses_of
 from cutlist.media import resolve
 from cutlist.packing import has_media, is_media, with_refs
 from cutlist.reader.fetching import CLIPS, sizes_of
+from cutlist.store import Blobs
 
 if TYPE_CHECKING:
     from cutlist.engine import Compiled
@@ -203,7 +204,7 @@ def _why_value(column: Column) -> str:
 def _blob_bytes(source: Source, row_ids: pa.Array, tables: Mapping[tuple[str, int], Table]) -> int:
     """Return the bytes of the media that row ids stand for, each as often as it is there."""
     distinct, counts = np.unique(row_ids.to_numpy(), return_counts=True)
-    sizes = tables[source.table, source.version].blobs(source.column).sizes(distinct)
+    sizes = Blobs(tables[source.table, source.version], source.column).sizes(distinct)
     return int(np.dot(sizes, counts))
 
 

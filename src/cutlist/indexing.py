@@ -11,7 +11,7 @@ import pyarrow as pa
 from cutlist.errors import MediaError
 from cutlist.media.indexing import UNPLANNED, stored_index
 from cutlist.pool import in_order
-from cutlist.store import packets_field
+from cutlist.store import Blobs, packets_field
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def index_packets_of(
 def _indexes(table: Table, column: str, rows: NDArray[np.uint64], num_threads: int) -> Iterator[tuple[int, bytes]]:
     def index(row_id: int) -> bytes:
         try:
-            return table.blobs(column).open(row_id).given_to(lambda file: stored_index(cast("BinaryIO", file)))
+            return Blobs(table, column).open(row_id).given_to(lambda file: stored_index(cast("BinaryIO", file)))
         except MediaError as error:
             return UNPLANNED + str(error).encode()
 

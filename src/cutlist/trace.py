@@ -14,6 +14,7 @@ from cutlist.media import resolve
 from cutlist.order import Order, whole
 from cutlist.packing import has_media, with_refs
 from cutlist.reader import Part
+from cutlist.store import Blobs
 
 if TYPE_CHECKING:
     from cutlist.media.reference import MediaRef, Op
@@ -154,7 +155,7 @@ def _rows(
         ids = sorted({row_id for each in found for _, of, row_id, _ in each if of == number})
         if ids and number not in late:
             table = store.pinned(source.table, source.version, pinned[source.table, source.version].identity)
-            size_bytes = table.blobs(source.column).sizes(np.array(ids, dtype=np.uint64))
+            size_bytes = Blobs(table, source.column).sizes(np.array(ids, dtype=np.uint64))
             sizes |= {(number, row_id): int(size) for row_id, size in zip(ids, size_bytes, strict=True)}
     for sample, position, references in zip(samples.tolist(), positions.tolist(), found, strict=True):
         place = {"sample": sample, "rank": int(ranks[sample]), "position": position}

@@ -16,7 +16,7 @@ from cutlist.reader.rows import Nested, Row
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
 
 if TYPE_CHECKING:
-    from cutlist.reader.fetching import Blobs, Fetcher, Sample
+    from cutlist.reader.fetching import Fetcher, Held, Sample
     from cutlist.selection import Selection
     from cutlist.store.blobs import BlobFile
 
@@ -37,7 +37,7 @@ class Decoder:
         self._stats = stats
         self.watchdog = Watchdog(SLOW_SECONDS)
 
-    def row(self, sample: Sample, blobs: Blobs) -> Row:
+    def row(self, sample: Sample, blobs: Held) -> Row:
         """Return one row with its media decoded and every processor applied.
 
         Raises:
@@ -51,14 +51,14 @@ class Decoder:
         self._stats.add(decode_seconds=decoded - began, process_seconds=time.perf_counter() - decoded)
         return row
 
-    def _decoded(self, value: Any, column: str, blobs: Blobs) -> Any:
+    def _decoded(self, value: Any, column: str, blobs: Held) -> Any:
         if isinstance(value, MediaRef):
             return self._medium(value, column, blobs)
         if isinstance(value, Nested):
             return value.map(lambda ref: self._medium(ref, column, blobs))
         return value
 
-    def _medium(self, ref: MediaRef, column: str, blobs: Blobs) -> Any:
+    def _medium(self, ref: MediaRef, column: str, blobs: Held) -> Any:
         table, stored = self._fetcher.table(ref.source)
 
         place = f"{table.name}@{table.version}, row id {ref.row}, column {stored}"
@@ -82,7 +82,7 @@ class Decoder:
             )
             raise failed from error
 
-    def _array(self, ref: MediaRef, blobs: Blobs) -> Any:
+    def _array(self, ref: MediaRef, blobs: Held) -> Any:
         clip = blobs.clips.get(ref)
         if isinstance(clip, MediaError):
             raise clip

@@ -26,6 +26,7 @@ from cutlist.media import PacketIndex, plan_video, resolve
 from cutlist.media.indexing import UNPLANNED
 from cutlist.packing import renumbered
 from cutlist.reader.rows import Row, values
+from cutlist.store import Blobs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from cutlist.media.reference import MediaRef
     from cutlist.reader.stats import ReaderStats
     from cutlist.selection import Selection, TableVersion
-    from cutlist.store import Blobs as SourceBlobs
     from cutlist.store import Store, Table
 
 WHOLE_BYTES = 2**20
@@ -93,7 +93,7 @@ class Clip:
 
 
 @dataclass(slots=True, kw_only=True)
-class Blobs:
+class Held:
     """What was read of some media: all of them, or planned parts; an error where that cannot be had."""
 
     whole: dict[Key, bytes | MediaError | None] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Fetched:
     """A step with the bytes of its media."""
 
     samples: Sequence[Sample]
-    blobs: Blobs
+    blobs: Held
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,10 +162,10 @@ class Fetcher:
             self._tables[pinned] = self._store.pinned(pinned.name, pinned.version, pinned.identity)
         return self._tables[pinned], column
 
-    def media(self, source: int) -> SourceBlobs:
+    def media(self, source: int) -> Blobs:
         """Return the media that a source is."""
         table, column = self.table(source)
-        return table.blobs(column, cache=self._store.cache, stop=self.stop)
+        return Blobs(table, column, cache=self._store.cache, stop=self.stop)
 
     def fetch(self, step: Sequence[AnyPart]) -> Fetched:
         """Return one step with its bytes."""
@@ -302,7 +302,7 @@ class Fetcher:
         began = time.perf_counter()
         sizes = {key: size for step in window for key, size in step.sizes.items()}
         plans = {ref: each for step in window for ref, each in step.plans.items()}
-        blobs = Blobs(clips={ref: each for ref, each in plans.items() if isinstance(each, MediaError)})
+        blobs = Held(clips={ref: each for ref, each in plans.items() if isinstance(each, MediaError)})
         num_reads = num_bytes = 0
         for source in sorted({source for source, _ in sizes}):
             rows = sorted(row for each, row in sizes if each == source)
@@ -331,7 +331,7 @@ def sizes_of(table: Table, column: str, refs: Sequence[MediaRef]) -> list[tuple[
     Of one that is read as a file it is the size of the file. A reference that cannot be planned reads nothing.
     """
     rows = sorted({each.row for each in refs})
-    sizes, stored = table.blobs(column).describe(np.array(rows, dtype=np.uint64))
+    sizes, stored = Blobs(table, column).describe(np.array(rows, dtype=np.uint64))
     size_of = dict(zip(rows, sizes.tolist(), strict=True))
     indexes = {row: index for row, each in zip(rows, stored, strict=True) if (index := _index(each)) is not None}
     found: list[tuple[int, Way]] = []

@@ -19,13 +19,10 @@ from cutlist.store.retries import LANCE_ERRORS, first_line, is_of_storage, place
 from cutlist.store.tensors import as_npy, is_tensor
 
 if TYPE_CHECKING:
-    from cutlist.store.cache import RangeCache
+    from cutlist.store.cache import RangeCache, Span
     from cutlist.store.table import Table
 
 T = TypeVar("T")
-
-Span: TypeAlias = tuple[int, int, int]
-"""Some bytes of one blob: row id, start, stop; of the half-open range [start, stop)."""
 
 Read: TypeAlias = bytes | MediaError | None
 """What was read for one row: its bytes, None for NULL, or what is wrong with that row."""
@@ -37,9 +34,9 @@ _EXTERNAL = 3
 """Kind of a blob that is a pointer, in its descriptor; the size there is 0 if it points at a whole file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Blobs:
-    """The bytes of one media column of one version of a table. Made by `Table.blobs`; safe to use in threads.
+    """The bytes of one media column of one version of a table; safe to use in threads.
 
     What fails is of one of two kinds. *Of a row*, which is gone, or points at a file that is not there, or has fewer
     bytes than were asked for: a MediaError that names table, row id and column, given in place of that row's bytes, so
@@ -50,10 +47,11 @@ class Blobs:
         >>> import tempfile
         >>> import numpy as np
         >>> import pyarrow as pa
-        >>> from cutlist.store import Store, blob_array, blob_field
+        >>> from cutlist.store import Blobs, Store, blob_array, blob_field
         >>> schema = pa.schema([blob_field("image", "image")])
         >>> rows = pa.table([blob_array([b"first", None, b"third"])], schema=schema)
-        >>> blobs = Store.at(tempfile.mkdtemp()).append("t", rows, message="an example").blobs("image")
+        >>> table = Store.at(tempfile.mkdtemp()).append("t", rows, message="an example")
+        >>> blobs = Blobs(table, "image")
         >>> blobs.sizes(np.array([0, 1, 2], dtype=np.uint64))
         array([5, 0, 5])
         >>> blobs.read([2, 1])
@@ -68,9 +66,9 @@ class Blobs:
 
     table: Table
     column: str
-    cache: RangeCache | None = None
-    stop: threading.Event | None = None
-    _key: int = field(default=0, repr=False)
+    cache: RangeCache | None = field(default=None, kw_only=True)
+    stop: threading.Event | None = field(default=None, kw_only=True)
+    _key: int = field(default=0, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.cache is not None:

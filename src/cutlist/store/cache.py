@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from cutlist.errors import SettingsError
 from cutlist.store.pages import Key, PageFile
 
-if TYPE_CHECKING:
-    from cutlist.store.blobs import Span
+Span: TypeAlias = tuple[int, int, int]
+"""Some bytes of one blob: row id, start, stop; of the half-open range [start, stop)."""
 
 CHUNK_BYTES = 256 * 1024
 """A blob is kept in chunks of this size, from its start; of each, the pieces that were read."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import lance
 import numpy as np
@@ -14,15 +13,11 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, MediaError, StorageError, listing, suggest
-from cutlist.store.blobs import Blobs
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
 from cutlist.store.pointers import Pointer
 from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage, place_of
 from cutlist.store.scan import ScanTable, scannable
 from cutlist.store.tensors import is_tensor
-
-if TYPE_CHECKING:
-    from cutlist.store.cache import RangeCache
 
 INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
 """Kinds of scalar indexes."""
@@ -293,16 +288,6 @@ class Table:
             gone = np.setdiff1d(row_ids, taken["_rowid"].to_numpy())
             raise MediaError(f"{place}: rows {listing(map(str, gone), most=5)} are gone")
         return taken
-
-    def blobs(self, column: str, *, cache: RangeCache | None = None, stop: threading.Event | None = None) -> Blobs:
-        """Return the bytes of a media column.
-
-        Args:
-            column: One of `media_columns`.
-            cache: What was read is kept there, and taken from there.
-            stop: Once it is set, reads that fail are not tried again.
-        """
-        return Blobs(table=self, column=column, cache=cache, stop=stop)
 
     def dead_pointer(self, column: str, row_id: int) -> str | None:
         """Return what is wrong if a row's medium is a pointer to bytes that are not there, else None."""
