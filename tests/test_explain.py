@@ -228,7 +228,7 @@ def test_it_is_json(session: Session) -> None:
     explained = session.explain("SELECT id, clip(image, 0, 'inf'::DOUBLE) AS c, embedding FROM a WHERE id IN (1, 2)")
     again = json.loads(json.dumps(explained.to_dict(), allow_nan=False))
     assert list(again) == [
-        *("sql", "num_samples", "scans", "columns", "epoch_bytes", "selection_bytes", "warnings"),
+        *("sql", "num_samples", "scans", "columns", "epoch_bytes", "bound", "selection_bytes", "warnings"),
     ]
     assert again["num_samples"] == 2
     assert [each["name"] for each in again["columns"]] == ["id", "c", "embedding"]

@@ -188,7 +188,7 @@ def decode_run(
 
 def _first(index: PacketIndex, start: int) -> int:
     """Return the ticks from which the frames of a run are right; of the file's first packet on all are."""
-    return int(index.pts[start]) if index.is_start[start] else -_MAX_TICKS
+    return int(index.pts[start]) if start else -_MAX_TICKS
 
 
 def _frames(index: PacketIndex, run: Run, payload: Callable[[int], bytes | memoryview]) -> Iterator[VideoFrame]:
@@ -257,7 +257,9 @@ def _ticks(index: PacketIndex, seconds: Fraction) -> int:
 
 def begins_of(index: PacketIndex, packets: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return for each packet where to start decoding so that its frame is right: the last safe start, or packet 0."""
-    starts = np.concatenate(([0], np.flatnonzero(index.is_start)))
+    starts = np.flatnonzero(index.is_start)
+    starts = starts[index.pts[starts] >= np.maximum.accumulate(index.pts[starts])]  # none where times go back
+    starts = np.concatenate(([0], starts))
     at = np.searchsorted(starts, packets, "right") - 1
     while np.any(late := (at > 0) & (index.pts[starts[at]] > index.pts[packets])):
         at[late] -= 1
