@@ -128,7 +128,7 @@ class Selection:
                 type="media" if is_media(each.type) else kind,
                 media=is_media(each.type),
                 null_count=_null_count(table.column(each.name)),
-                constants=dict(constants.get(each.name, {})),
+                constants={key: one for key, one in constants.get(each.name, {}).items() if one is not None},
                 late=late_source(each.type),
             )
             for each, kind in zip(schema, types, strict=True)
