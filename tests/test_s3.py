@@ -343,3 +343,26 @@ def test_a_reader_says_whose_fault_it_is(
             pytest.raises(StorageError, match=r"my_videos@1, row ids? \d.*, column video: .*1 attempt"),
         ):
             list(Reader([selection], session.store).read(parts))
+
+
+def test_a_loader_keeps_what_it_read(
+    ingested: ObjectStore, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second epoch, and another loader, ask the store for no byte of a medium or its packet index."""
+    monkeypatch.setenv("CUTLIST_CACHE_DIR", str(tmp_path))
+    given: Any = {"root": ROOT, "storage_options": ingested.storage_options, "batch_size": 8, "cache_bytes": 2**26}
+
+    def seen(loader: Loader) -> list[Any]:
+        return [(batch["id"], batch["v"].sum(dim=(1, 2, 3, 4)).tolist()) for batch in loader]
+
+    query = "SELECT id, clip(video, 0.2, 0.6).frames(2).resize(32, 24) AS v FROM my_videos"
+    loader = Loader(query, shuffle=None, **given)
+    first = seen(loader)
+    assert first == seen(Loader(query, root=made.root, batch_size=8, shuffle=None))
+    assert loader.stats.num_planned == 24
+    with ingested.failing(lambda asked: None) as asked:
+        assert seen(loader) == first
+        assert seen(Loader(query, shuffle=None, **given)) == first
+        profile = loader.profile(3)
+    assert profile.hit_rate == 1
+    assert not [each.path for each in asked if each.method == "GET" and "my_videos.lance/data/" in each.path]
