@@ -78,7 +78,7 @@ def test_order(tmp_path: Path) -> None:
 
 def test_media(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    options = ["--clips", "2", "--batch", "1", "--height", "144", "--images", "8", "--small", "256"]
+    options = ["--clips", "2", "--batch", "1", "--height", "144", "--images", "4", "--small", "256"]
     found = results("media", tmp_path, *options)
     assert list(found["clips"]) == ["144p, 1 s", "144p, 2 s"]
     for several in found["clips"].values():
