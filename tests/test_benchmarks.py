@@ -30,7 +30,7 @@ def results(program: str, folder: Path, *options: str) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))["results"]
 
 
-@pytest.mark.parametrize("program", ["compile", "loader", "order"])
+@pytest.mark.parametrize("program", ["compile", "loader", "media", "order"])
 def test_help_has_examples(program: str) -> None:
     assert f"python benchmarks/{program}.py" in run(program, "--help")
 
@@ -74,6 +74,23 @@ def test_order(tmp_path: Path) -> None:
     assert all(each["seconds"] > 0 and each["num_samples"] == 20001 for each in found["first"])
     assert [each["shuffle"] for each in found["shuffles"]][-2:] == ["full", "random"]
     assert all(each["schedule_from_start"] < 1 < each["chance_from_start"] for each in found["mixtures"])
+
+
+def test_media(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    options = ["--clips", "2", "--batch", "1", "--height", "144", "--images", "4", "--small", "256"]
+    found = results("media", tmp_path, *options)
+    assert list(found["clips"]) == ["144p, 1 s", "144p, 2 s"]
+    for several in found["clips"].values():
+        assert [each["contender"] for each in several][:5] == ["limit", "planned", "file", "whole", "pyav"]
+        assert several[0]["ratio_to_limit"] == 1
+        assert all(each["clips_per_second"] > 0 for each in several)
+        assert several[1]["calls_per_step"] <= 2  # packet indexes, and the ranges of packets
+    assert [each["contender"] for each in found["images"]] == ["limit", "loader"]
+    assert (found["memory"]["samples"], found["memory"]["planned"]) == (256, 64)
+    for each in found.get("remote", ()):  # where there is an object store
+        assert each["read_per_needed"] > 1
+        assert each["remote_per_second"] > 0
 
 
 def test_an_unknown_contender_is_refused(tmp_path: Path) -> None:
