@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 step = @printf '== %s\n' '$(1)'
 
-.PHONY: help demo test check fuzz matrix kills clips bench shell notebooks clean
+.PHONY: help demo test check fuzz matrix kills clips mutants bench shell notebooks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ kills: $(READY) ## kill NUM=50 runs, from SEED=…, resume each with other ranks
 
 clips: $(READY) ## compare NUM=20 random clips of every video in ../shared/media, read by packet, with the whole file
 	@$(BIN)/python -m tests.media.every_clip --num $(if $(filter file,$(origin NUM)),20,$(NUM)) $(if $(SEED),--seed $(SEED))
+
+mutants: $(READY) ## give NUM=20000 damaged copies of small media files, from SEED=…, to all decoders; no crash, no hang
+	@$(BIN)/python -m tests.media.mutants --num $(if $(filter file,$(origin NUM)),20000,$(NUM)) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## run the benchmarks, one after another
 	@for program in benchmarks/*.py; do printf '== %s\n' "$$program"; $(BIN)/python "$$program"; done

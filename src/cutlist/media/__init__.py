@@ -6,7 +6,7 @@
 | `decode`, `registry` | from bytes to arrays, by kind |
 | `image`, `animation`, `video`, `audio`, `sound`, `tensor` | the kinds |
 | `timeline`, `geometry`, `colour`, `shapes` | their arithmetic |
-| `source`, `frames`, `bitstream`, `canvas` | files, timestamps, packets, pixels |
+| `source`, `frames`, `bitstream`, `canvas`, `quiet` | files, timestamps, packets, pixels, no C library on stderr |
 | `packets`, `indexing`, `planned` | videos by packet, with no container |
 | `probe`, `examine`, `sheet` | what a file holds, whether all of it can be decoded, many on one picture |
 """

@@ -56,7 +56,10 @@ def decode_animation(source: Source, ops: Sequence[Op]) -> NDArray[np.uint8]:
     end = times.pop()
     chosen = pick(times, end, settle(temporal, end))
     check_output((len(chosen), 3, height, width))
-    return np.ascontiguousarray(np.stack([frames[index] for index in chosen]).transpose(0, 3, 1, 2))
+    pixels = np.empty((len(chosen), 3, height, width), np.uint8)
+    for place, index in enumerate(chosen):
+        pixels[place] = frames[index].transpose(2, 0, 1)
+    return pixels
 
 
 def _seconds(frame: Image.Image) -> Fraction:

@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from cutlist.errors import MediaError
-from cutlist.media.source import MAX_OUTPUT_BYTES, Source, audio_stream, open_container
+from cutlist.media.source import MAX_OUTPUT_BYTES, Source, audio_stream, open_container, packets_of
 from cutlist.media.timeline import interval, settle
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _clipped(container: InputContainer, stream: AudioStream, ops: Sequence[Op]) 
 def _samples(container: InputContainer, stream: AudioStream) -> Iterator[NDArray[np.float32]]:
     """Yield the decoded samples, float32 (channels, samples), in order."""
     resampler = AudioResampler(format="fltp")
-    decoded = chain.from_iterable(packet.decode() for packet in container.demux(stream))
+    decoded = chain.from_iterable(packet.decode() for packet in packets_of(container, stream))
     for frame in cast("Iterator[AudioFrame]", decoded):
         frame.pts = None  # gaps between timestamps would be filled or refused; samples follow one another
         for planar in resampler.resample(frame):

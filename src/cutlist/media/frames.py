@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from cutlist.errors import MediaError
 from cutlist.media.bitstream import is_shown, starts_clean
-from cutlist.media.source import NoVideoError, Source, check_pixels, open_container, video_stream
+from cutlist.media.source import (
+    MAX_FRAME_PIXELS,
+    NoVideoError,
+    Source,
+    check_pixels,
+    open_container,
+    packets_of,
+    video_stream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -116,7 +124,7 @@ class Frames:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         codec = stream.codec_context
-        check_pixels(codec.width, codec.height)
+        check_pixels(codec.width, codec.height, MAX_FRAME_PIXELS)
         self._container = container
         self.stream = stream
         self._codec = codec.codec.canonical_name
@@ -130,7 +138,7 @@ class Frames:
         self.origin = stamp(self.first) or 0
 
     def _demux(self) -> None:
-        self._packets = self._container.demux(self.stream)
+        self._packets = packets_of(self._container, self.stream)
         self._read: list[VideoPacket] = []
         self._num_fed = 0
         self._ready: list[VideoFrame] = []

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from cutlist.errors import MediaError
 from cutlist.media.geometry import SPATIAL, Reduced, apply, enough, steps
+from cutlist.media.quiet import silence
 from cutlist.media.source import Source, as_file, check_pixels, media_errors, read_head
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ else:
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # What is odd in a file but can be decoded ("Invalid APNG, will use default PNG image") would be said once a file.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+silence()
 
 _ALLOWED = (
     *("AVIF", "BMP", "CUR", "DDS", "DIB", "GIF", "HEIF", "ICNS", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI"),

@@ -20,6 +20,7 @@ from cutlist.media.frames import Frames, open_video, orientation, stamp
 from cutlist.media.packets import Colour, PacketIndex
 from cutlist.media.planned import PromiseError, Run, begins_of, decode_run
 from cutlist.media.source import NoVideoError, read_head, sniff
+from cutlist.media.tensor import is_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +80,8 @@ def stored_index(source: Source) -> bytes:
         b'!not a video'
     """
     try:
-        if sniff(read_head(source)) != "av":
+        head = read_head(source)
+        if is_tensor(head) or sniff(head) != "av":
             return UNPLANNED + b"not a video"
         index = index_packets(source)
     except NoVideoError:
@@ -188,7 +190,9 @@ def _rows(frames: Frames) -> Iterator[tuple[bytes, _Row]]:
         data = bytes(packet)
         own_sets = parameter_sets(name, extradata, data)
         sets |= own_sets
-        shown = not packet.is_discard and is_shown(name, data) and pts >= frames.origin
+        shown = not packet.is_discard and is_shown(name, data)
+        if shown and pts < frames.origin:
+            raise _UnplannedError("a frame has a time before that of the first one")
         may_start = shown and packet.is_keyframe and sets == own_sets and not is_444
         start = may_start and starts_clean(name, extradata, data)
         check = zlib.crc32(data) & 255

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cutlist.errors import MediaError
 from cutlist.media.canvas import Canvas
-from cutlist.media.source import check_pixels, media_errors
+from cutlist.media.source import MAX_FRAME_PIXELS, check_pixels, media_errors
 from cutlist.media.timeline import no_frames, pick, places_of, settle, wanted_of
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _decode_planned(index: PacketIndex, plan: VideoPlan, pieces: Sequence[bytes]
     for piece, (offset, size) in zip(pieces, plan.ranges, strict=True):
         if len(piece) != size:
             raise MediaError(f"bytes [{offset}, {offset + size}) of the file: {len(piece)} came; is it cut short?")
-    check_pixels(index.width, index.height)
+    check_pixels(index.width, index.height, MAX_FRAME_PIXELS)
     offsets = [each.offset for each in plan.ranges]
     views = [memoryview(piece) for piece in pieces]
 
@@ -177,6 +177,8 @@ def decode_run(
     for frame in _frames(index, run, payload):
         if frame.pts in silent:
             continue
+        if frame.is_corrupt:
+            raise PromiseError(f"the frame at {frame.pts} ticks is damaged; what hides that is taken from earlier ones")
         packet = next(promised, None)
         if packet is None or frame.pts != index.pts[packet]:
             due = None if packet is None else int(index.pts[packet])
@@ -225,7 +227,7 @@ def open_decoder(index: PacketIndex) -> VideoCodecContext:
     decoder.width, decoder.height = index.width, index.height
     *tags, chroma_location = index.colour
     decoder.color_range, decoder.colorspace, decoder.color_primaries, decoder.color_trc = tags
-    decoder.options = {"chroma_sample_location": str(chroma_location)}
+    decoder.options = {"chroma_sample_location": str(chroma_location), "max_pixels": str(MAX_FRAME_PIXELS)}
     decoder.reorder_depth = index.reorder_depth
     return decoder
 
@@ -257,9 +259,9 @@ def _ticks(index: PacketIndex, seconds: Fraction) -> int:
 
 def begins_of(index: PacketIndex, packets: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return for each packet where to start decoding so that its frame is right: the last safe start, or packet 0."""
-    starts = np.flatnonzero(index.is_start)
-    starts = starts[index.pts[starts] >= np.maximum.accumulate(index.pts[starts])]  # none where times go back
-    starts = np.concatenate(([0], starts))
+    safe = np.flatnonzero(index.is_start)
+    safe = safe[index.pts[safe] >= np.maximum.accumulate(index.pts[safe])]  # a run may go on over later ones
+    starts = np.concatenate(([0], safe))
     at = np.searchsorted(starts, packets, "right") - 1
     while np.any(late := (at > 0) & (index.pts[starts[at]] > index.pts[packets])):
         at[late] -= 1

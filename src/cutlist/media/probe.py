@@ -19,6 +19,7 @@ from cutlist.media.source import (
     container_name,
     media_errors,
     open_container,
+    packets_of,
     read_head,
     sniff,
     video_stream,
@@ -160,7 +161,7 @@ def _probe_audio(container: InputContainer, container_format: str) -> Probe:
     seconds, decoded = 0.0, False
     base = stream.time_base or Fraction(1, stream.codec_context.sample_rate)
     start: int | None = None
-    for packet in container.demux(stream):
+    for packet in packets_of(container, stream):
         decoded = decoded or bool(packet.decode())
         if packet.pts is not None and not packet.is_discard:
             start = packet.pts if start is None else start

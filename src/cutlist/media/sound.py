@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cutlist.errors import MediaError
 from cutlist.media.frames import Frames
-from cutlist.media.source import MAX_OUTPUT_BYTES, Source, audio_stream, open_container, video_stream
+from cutlist.media.source import MAX_OUTPUT_BYTES, Source, audio_stream, open_container, packets_of, video_stream
 from cutlist.media.timeline import interval, settle
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _collect(
 def _samples(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Fraction | None, NDArray[np.float32]]]:
     """Yield decoded samples, float32 (channels, samples), in order, each with the container's seconds of its first."""
     planar = AudioResampler(format="fltp")
-    for packet in container.demux(stream):
+    for packet in packets_of(container, stream):
         for frame in packet.decode():
             stamp = None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
             frame.pts = None  # gaps between timestamps would be filled or refused

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from av.container import InputContainer
+    from av.packet import Packet
 
 Source: TypeAlias = bytes | BinaryIO
 """The whole file in memory, or a seekable binary file (read, seek, tell)."""
 
 MAX_PIXELS = 178_956_970
-"""Most pixels of one picture or video frame: the size at which Pillow itself calls an image a decompression bomb."""
+"""Most pixels of one picture: the size at which Pillow itself calls an image a decompression bomb."""
+
+MAX_FRAME_PIXELS = 1 << 26
+"""Most pixels of one video frame, 8192x8192: a decoder may hold back 17 of them. The standards' levels end at half."""
+
+MAX_PACKETS = 5_000_000
+"""Most packets of one stream, two days at 30 frames per second: what is kept of each takes memory, and each time."""
 
 MAX_OUTPUT_BYTES = 16 << 30
 """Most bytes that one decode may return: 16 GiB, so that absurd parameters fail and do not take the machine down."""
@@ -207,19 +214,32 @@ def _single_threaded(stream: Kept) -> Kept:
         raise MediaError(f"the {stream.type} stream is in a codec that this FFmpeg cannot decode")
     stream.codec_context.thread_type = "NONE"
     stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # before a frame that is larger is allocated
     return stream
 
 
-def check_pixels(width: int, height: int) -> None:
-    """Raise MediaError if a picture of this size is over `MAX_PIXELS`.
+def packets_of(container: InputContainer, stream: Kept) -> Iterator[Packet[Kept]]:
+    """Yield the packets of a stream.
+
+    Raises:
+        MediaError: after `MAX_PACKETS` of them.
+    """
+    for number, packet in enumerate(container.demux(stream)):
+        if number >= MAX_PACKETS:
+            raise MediaError(f"more than {MAX_PACKETS} packets in the {stream.type} stream, which is the limit")
+        yield packet
+
+
+def check_pixels(width: int, height: int, limit: int = MAX_PIXELS) -> None:
+    """Raise MediaError if a picture of this size is over a limit of pixels.
 
     Examples:
         >>> check_pixels(100_000, 100_000)
         Traceback (most recent call last):
         cutlist.errors.MediaError: 100000x100000 is over the limit of 178956970 pixels (a decompression bomb?)
     """
-    if width * height > MAX_PIXELS:
-        raise MediaError(f"{width}x{height} is over the limit of {MAX_PIXELS} pixels (a decompression bomb?)")
+    if width * height > limit:
+        raise MediaError(f"{width}x{height} is over the limit of {limit} pixels (a decompression bomb?)")
 
 
 def check_output(shape: tuple[int, ...]) -> None:
