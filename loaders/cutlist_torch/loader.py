@@ -111,6 +111,7 @@ class Loader(IterableDataset[Batch]):
             QueryError: if a query cannot be compiled.
             SelectionError: if a selection is empty, or the file is not one.
             OrderError: for a batch size, column, weight, shuffle or rank that does not fit, or if ranks disagree.
+            SettingsError: for an `on_error` or `max_failures` that is none.
         """
         super().__init__()
         settings = read_settings()
@@ -266,7 +267,9 @@ class Loader(IterableDataset[Batch]):
         """Return an iterator over the batches from the current step to the end of the epoch.
 
         Raises:
-            MediaError: where a sample cannot be read or decoded; names table, version, row id and column.
+            MediaError: where a sample cannot be decoded and no spare may take its place, or too many cannot; names
+                table, version, row id and column.
+            StorageError: where the storage fails, again and again.
         """
         if os.getpid() != self._pid:
             raise SettingsError(

@@ -19,7 +19,7 @@ import numpy as np
 from cutlist.errors import MediaError
 from cutlist.media import examine, probe
 from cutlist.pool import in_order
-from cutlist.store import Blobs
+from cutlist.store import Blobs, place_of
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
@@ -125,7 +125,6 @@ def _check_all(
     table: Table, column: str, rows: NDArray[np.uint64], only_probe: bool, num_threads: int
 ) -> Iterator[tuple[int, _Failed | None]]:
     """Yield each row id and what is wrong with its medium, in order."""
-
     look: Any = probe if only_probe else examine
 
     def check(row_id: int) -> _Failed | None:
@@ -139,7 +138,7 @@ def _check_all(
         return None
 
     def name(row_id: int) -> str:
-        return f"{table.name}@{table.version}, row id {row_id}, column {column}"
+        return place_of(table.name, table.version, [row_id], column)
 
     return in_order(rows.tolist(), check, num_threads=num_threads, name=name)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from cutlist.errors import MediaError
 from cutlist.media.indexing import UNPLANNED, stored_index
 from cutlist.pool import in_order
-from cutlist.store import Blobs, packets_field
+from cutlist.store import Blobs, packets_field, place_of
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def _indexes(table: Table, column: str, rows: NDArray[np.uint64], num_threads: i
             return UNPLANNED + str(error).encode()
 
     def name(row_id: int) -> str:
-        return f"{table.name}@{table.version}, row id {row_id}, column {column}"
+        return place_of(table.name, table.version, [row_id], column)
 
     return in_order(rows.tolist(), index, num_threads=num_threads, name=name)

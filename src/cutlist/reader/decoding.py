@@ -14,6 +14,7 @@ from cutlist.media.reference import MediaRef
 from cutlist.pool import Watchdog
 from cutlist.reader.rows import Nested, Row
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
+from cutlist.store import place_of
 
 if TYPE_CHECKING:
     from cutlist.reader.fetching import Fetcher, Held, Sample
@@ -61,7 +62,7 @@ class Decoder:
     def _medium(self, ref: MediaRef, column: str, blobs: Held) -> Any:
         table, stored = self._fetcher.table(ref.source)
 
-        place = f"{table.name}@{table.version}, row id {ref.row}, column {stored}"
+        place = place_of(table.name, table.version, [ref.row], stored)
 
         def name() -> str:
             return f"{place} (as {column})"

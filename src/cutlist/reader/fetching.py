@@ -261,7 +261,7 @@ class Fetcher:
         for step in group:
             for ref in step.refs:
                 rows.setdefault(ref.source, set()).add(ref.row)
-                if not any(op.name in WHOLE_OPS for op in ref.ops):
+                if _is_plannable(ref):
                     plannable.add(ref.source)
         began = time.perf_counter()
         sizes: dict[Key, int] = {}
@@ -285,11 +285,11 @@ class Fetcher:
         clipped: dict[Key, bool] = {}
         for ref in step.refs:
             key = (ref.source, ref.row)
-            if key in indexes and not any(op.name in WHOLE_OPS for op in ref.ops):
+            if key in indexes and _is_plannable(ref):
                 if ref not in step.plans:
                     step.plans[ref] = _plan(ref, indexes[key])
             else:
-                clipped[key] = clipped.get(key, True) and any(op.name in CLIPS for op in ref.ops)
+                clipped[key] = clipped.get(key, True) and _is_clipped(ref)
         for key, is_clipped in clipped.items():
             limit = WHOLE_BYTES if is_clipped else max(self._window_bytes, WHOLE_BYTES)
             if sizes[key] <= limit:
@@ -336,13 +336,21 @@ def sizes_of(table: Table, column: str, refs: Sequence[MediaRef]) -> list[tuple[
     indexes = {row: index for row, each in zip(rows, stored, strict=True) if (index := _index(each)) is not None}
     found: list[tuple[int, Way]] = []
     for ref in refs:
-        if ref.row in indexes and not any(op.name in WHOLE_OPS for op in ref.ops):
+        if ref.row in indexes and _is_plannable(ref):
             plan = _plan(ref, indexes[ref.row])
             found.append((0 if isinstance(plan, MediaError) else plan[1].read_bytes, "planned"))
         else:
-            in_part = size_of[ref.row] > WHOLE_BYTES and any(op.name in CLIPS for op in ref.ops)
+            in_part = size_of[ref.row] > WHOLE_BYTES and _is_clipped(ref)
             found.append((size_of[ref.row], "file" if in_part else "whole"))
     return found
+
+
+def _is_plannable(ref: MediaRef) -> bool:
+    return not any(op.name in WHOLE_OPS for op in ref.ops)
+
+
+def _is_clipped(ref: MediaRef) -> bool:
+    return any(op.name in CLIPS for op in ref.ops)
 
 
 def _index(stored: bytes | None) -> PacketIndex | None:

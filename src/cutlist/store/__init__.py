@@ -3,7 +3,7 @@
 from cutlist.store.blobs import Blobs
 from cutlist.store.cache import RangeCache
 from cutlist.store.pointers import Pointer
-from cutlist.store.retries import Retry
+from cutlist.store.retries import Retry, place_of
 from cutlist.store.root import FAILURES, FAILURES_SCHEMA, Store
 from cutlist.store.scan import SCAN_BATCH_ROWS, ScanTable
 from cutlist.store.table import Table, blob_array, blob_field, is_blob, packets_field
@@ -23,4 +23,5 @@ __all__ = [
     "blob_field",
     "is_blob",
     "packets_field",
+    "place_of",
 ]
