@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ from torch.utils.data import DataLoader
 
 LAST = (2, 4)
 """Epoch and step that training ends after."""
+
+PATIENCE = timedelta(seconds=40)
+"""How long ranks wait for each other: gloo does not always see that a peer is gone, and waits 30 minutes by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,13 @@ def random_trials(num: int, seed: int) -> list[Trial]:
 
 def train(root: Path, folder: Path, run: Run, rank: int, state: dict[str, Any] | None) -> int:
     """Train: see batches up to LAST, keep each in `rank….seen`, the state in `state.json`; return how many."""
-    dist.init_process_group("gloo", init_method=(folder / "meeting").as_uri(), rank=rank, world_size=run.world_size)
+    dist.init_process_group(
+        "gloo",
+        init_method=(folder / "meeting").as_uri(),
+        rank=rank,
+        world_size=run.world_size,
+        timeout=PATIENCE,
+    )
     loader = make_loader(root, run.order, num_threads=run.num_threads)
     assert (loader.rank, loader.world_size) == (rank, run.world_size)
     if state is not None:
@@ -184,7 +194,7 @@ def try_once(root: Path, folder: Path, trial: Trial, alone: list[Seen]) -> tuple
     pids = [json.loads(file.read_text()) for file in first.glob("rank*.pids")]
     victim = ranks[trial.victim].process
     kill(victim.pid)
-    results = finish(ranks, seconds=60)
+    results = finish(ranks, seconds=2 * PATIENCE.total_seconds())
     for rank, each in enumerate(results):
         if isinstance(each, Failure) and each.kind == "exit" and rank != trial.victim:
             problems.append(f"rank {rank} did not end by itself: {each.text}; it was here:\n{each.trace}")
