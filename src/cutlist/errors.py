@@ -8,6 +8,7 @@
     ├── OrderError         a batch size, rank or shuffle that no order exists for
     ├── StateError         a checkpoint of another selection, seed, batch size or order
     ├── IngestError        sources or metadata that cannot be ingested
+    ├── FeaturizerError    a featurizer that is not there, or does not make what it declares
     ├── MediaError         bytes that are gone or cannot be decoded, or decode parameters that do not fit them
     └── StorageError       a read that the storage failed, again and again; the rows are not to blame
 
@@ -56,6 +57,10 @@ class StateError(CutlistError):
 
 class IngestError(CutlistError):
     """Sources or metadata that cannot be ingested."""
+
+
+class FeaturizerError(CutlistError):
+    """A featurizer that is not there, or does not make what it declares."""
 
 
 class MediaError(CutlistError):

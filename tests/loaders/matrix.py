@@ -247,6 +247,23 @@ def problems_alone(order: str, batches: Sequence[Seen], plans: Sequence[Any]) ->
                 yield "a clip comes twice in an epoch"
 
 
+def problems_of_failures(whole: Sequence[Seen], batches: Sequence[Seen]) -> Iterator[str]:
+    """Yield where a run with samples that fail has others than one without, but for the slots of those that fail."""
+    replaced = 0
+    for one, other in zip(whole, batches, strict=True):
+        place = f"epoch {one.epoch}, step {one.step}"
+        if one.bucket != other.bucket:
+            yield f"{place}: bucket {other.bucket}, expected {one.bucket}"
+        for slot, (wanted, got) in enumerate(zip(one.ids, other.ids, strict=True)):
+            replaced += wanted in DAMAGED
+            if (wanted in DAMAGED) == (wanted == got):
+                yield f"{place}, slot {slot}: sample {got} in the place of {wanted}"
+            if shape(int(got)) != one.bucket:
+                yield f"{place}, slot {slot}: a spare of another bucket, {got}"
+    if not replaced:
+        yield "no sample failed"
+
+
 def problems_of(case: Case, order: str, made: Sequence[Any], alone: Sequence[Seen]) -> Iterator[str]:
     """Yield where the ranks of a case differ from the run of one."""
     expected = expected_passes(case, alone)
@@ -270,6 +287,7 @@ def run(folder: Path, cases: Sequence[Case], *, at_once: int, say: Any) -> dict[
     found = [
         f"alone, {name}: {each}" for name in ORDERS for each in problems_alone(name, alone[name][0], alone[name][2])
     ]
+    found += [f"failures: {each}" for each in problems_of_failures(alone["buckets"][0], alone["failures"][0])]
     states = {name: each[1] for name, each in alone.items()}
     configurations: list[dict[str, Any]] = []
     worlds = sorted({each.setup.world_size for each in cases})

@@ -17,7 +17,7 @@ import signal
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from multiprocessing import forkserver
@@ -49,6 +49,7 @@ WORLDS = (1, 2, 3, 4, 6, 12)
 
 NUM_PICTURES = 131  # ten global batches, and a tail of 11
 FRAGMENTS = (0, 40, 47, 90, 110, NUM_PICTURES)
+DAMAGED = (17, 90)  # a hundredth of the pictures, in `damaged`, end after their header
 NUM_CLIPS = 5 * 9  # of five videos; a batch of 24 leaves a tail
 
 
@@ -63,11 +64,12 @@ def weight(i: int) -> float:
 
 
 def write_root(folder: Path, *, first: int = 0) -> Path:
-    """Write `stills`, in five fragments, from an id on, and `reels`; return the root."""
+    """Write `stills` and `damaged`, in five fragments, from an id on, and `reels`; return the root."""
     root = folder / "data"
     root.mkdir(parents=True)
     for start, stop in pairwise(FRAGMENTS):
         add_pictures(root, range(first + start, first + stop))
+        add_pictures(root, range(first + start, first + stop), table="damaged", damaged=DAMAGED)
     media = folder / "media"
     media.mkdir()
     for number in range(5):
@@ -77,16 +79,18 @@ def write_root(folder: Path, *, first: int = 0) -> Path:
     return root
 
 
-def add_pictures(root: str | Path, ids: Iterable[int]) -> None:
-    """Append to `stills` a picture of noise for each id, of 12 KB: a step is more than what is read ahead at least."""
+def add_pictures(
+    root: str | Path, ids: Iterable[int], *, table: str = "stills", damaged: Collection[int] = ()
+) -> None:
+    """Append a picture of noise for each id, of 12 KB: a step is more than what is read ahead at least."""
     ids, pictures = list(ids), []
     for i in ids:
         file = io.BytesIO()
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (64, 64, 3), np.uint8)).save(file, "png")
-        pictures.append(file.getvalue())
+        pictures.append(file.getvalue()[:40] if i in damaged else file.getvalue())
     rows = pa.table({"id": ids, "shape": [shape(i) for i in ids], "weight": [weight(i) for i in ids]})
     rows = rows.append_column(blob_field("image", "image"), blob_array(pictures))
-    Store.at(root).append("stills", rows, message="test")
+    Store.at(root).append(table, rows, message="test")
 
 
 def _write_video(path: Path, number: int) -> None:
@@ -120,6 +124,7 @@ ORDERS: dict[str, dict[str, Any]] = {
     "plain": {"query": PICTURES},
     "in order": {"query": f"{PICTURES} ORDER BY id DESC", "shuffle": None},
     "buckets": {"query": PICTURES, "bucket_by": "shape", "global_batch_size": SIZES},
+    "failures": {"query": f"{PICTURES[:-6]}damaged", "bucket_by": "shape", "global_batch_size": SIZES},
     "weights": {"query": PICTURES, "weight_by": "weight"},
     "buckets and weights": {"query": PICTURES, "bucket_by": "shape", "weight_by": "weight"},
     "lanes": {"query": PICTURES, "shuffle": Block(rows=7, window=3, lanes=12)},

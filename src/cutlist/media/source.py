@@ -31,8 +31,8 @@ MAX_FRAME_PIXELS = 1 << 26
 MAX_PACKETS = 5_000_000
 """Most packets of one stream, two days at 30 frames per second: what is kept of each takes memory, and each time."""
 
-MAX_OUTPUT_BYTES = 16 << 30
-"""Most bytes that one decode may return: 16 GiB, so that absurd parameters fail and do not take the machine down."""
+MAX_OUTPUT_BYTES = 4 << 30
+"""Most bytes that one decode may return: 4 GiB, so that absurd parameters fail and do not take the machine down."""
 
 BUFFER_BYTES = 256 * 1024
 """How much FFmpeg reads at a time: fewer reads than its 32 KiB, fewer bytes than whole files."""

@@ -1,0 +1,275 @@
+"""Featurizers: functions from columns to new columns, that say by themselves what they read and what they make.
+
+A whole one, of a number for each video:
+
+    import numpy as np
+    import pyarrow as pa
+    from cutlist.backfill import Batch, featurizer
+
+    @featurizer(
+        version=1,                                   # another one makes what the older ones made stale
+        inputs="frames(video, 3).resize(64, 64) AS frames, caption",
+        outputs=[pa.field("brightness", pa.float32()), pa.field("num_words", pa.int32())],
+    )
+    def brightness(batch: Batch) -> dict[str, list[float]]:
+        return {
+            "brightness": [float(frames.mean()) for frames in batch["frames"]],
+            "num_words": [len(caption.split()) for caption in batch["caption"]],
+        }
+
+    session.backfill("videos", brightness)
+
+One with a model is a class: `setup(device)` is called once, before the first batch; what it was made with is told by
+`parameters`, so that another checkpoint makes the column stale.
+
+    class Aesthetic(Featurizer):
+        name, version = "aesthetic", 1
+        inputs = "clip_embedding"
+        outputs = (pa.field("aesthetic", pa.float32()),)
+
+        def setup(self, device):
+            self.head = torch.load(self.path).to(device)
+
+        def __call__(self, batch):
+            return self.head(np.stack(batch["clip_embedding"]))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, TypeAlias
+
+import pyarrow as pa
+
+from cutlist.errors import FeaturizerError, listing, suggest
+
+Batch: TypeAlias = dict[str, list[Any]]
+"""Name of an input → its values, one for each row, none of them NULL: media decoded to numpy arrays, others as Python
+values; a list of numbers is a numpy array."""
+
+ENTRY_POINTS = "cutlist.featurizers"
+"""The group of entry points, by name: `sharpness = "cutlist_featurizers.sharpness:sharpness"`."""
+
+
+class Featurizer:
+    """Base of featurizers: what it reads, what it makes, and how.
+
+    Attributes:
+        name: A lower-case identifier; that of the column, if it makes one.
+        version: A number that grows when the values would be others. Rows of older versions are stale.
+        inputs: What a batch has, as the list of a SELECT over one table: `frames(video, 3) AS frames, caption`. A
+            tuple has alternatives; the first of which the table has every column is taken, so that one featurizer
+            serves videos and images: `("frames(video, 3) AS frames", "image AS frames")`. Rows in which an input is
+            NULL are left out.
+        outputs: The columns that it makes, as Arrow fields; a vector's type has its length:
+            `pa.field("clip_embedding", pa.list_(pa.float32(), 512))`.
+        batch_size: Rows in a batch, at most.
+        allows_nan: Whether a value may be NaN; else that row has failed.
+    """
+
+    name: ClassVar[str] | str
+    version: ClassVar[int] | int = 1
+    inputs: ClassVar[str | tuple[str, ...]] | str | tuple[str, ...]
+    outputs: ClassVar[Sequence[pa.Field]] | Sequence[pa.Field]
+    batch_size: ClassVar[int] | int = 32
+    allows_nan: ClassVar[bool] | bool = False
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """What else the values depend on, e.g. the name and hash of a checkpoint; kept in the columns' metadata."""
+        return {}
+
+    def setup(self, device: str) -> None:
+        """Load what the calls need; called once in each process, before the first of them.
+
+        Args:
+            device: As torch has it, e.g. `cpu` or `cuda:0`.
+        """
+
+    def __call__(self, batch: Batch) -> Any:
+        """Return the outputs of a batch: a value for each row, or, by the name of the output, of several outputs.
+
+        Arrays, lists and torch tensors are taken. An exception as the value of a row says that this row failed; where
+        the call raises, the rows are tried one by one.
+        """
+        raise NotImplementedError
+
+
+class _Function(Featurizer):
+    """A featurizer made of a function."""
+
+    def __init__(self, function: Callable[[Batch], Any], **facts: Any):
+        self.__dict__.update(facts, _function=function, __doc__=function.__doc__)
+        self.__module__ = function.__module__
+
+    def __call__(self, batch: Batch) -> Any:
+        return self.__dict__["_function"](batch)
+
+    def __reduce__(self) -> Any:
+        return _named, (self.__module__, self.__dict__["_function"].__qualname__)
+
+
+def _named(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
+def featurizer(
+    *,
+    inputs: str | tuple[str, ...],
+    outputs: pa.Field | Sequence[pa.Field],
+    name: str | None = None,
+    version: int = 1,
+    batch_size: int = 32,
+    allows_nan: bool = False,
+) -> Callable[[Callable[[Batch], Any]], Featurizer]:
+    """Return a decorator that makes a featurizer of a function of one batch; arguments are the attributes of Featurizer.
+
+    Args:
+        name: Default: that of the function.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> @featurizer(inputs="caption", outputs=pa.field("num_words", pa.int32()))
+        ... def num_words(batch):
+        ...     return [len(each.split()) for each in batch["caption"]]
+        >>> num_words({"caption": ["a red car", "rain"]})
+        [3, 1]
+    """
+
+    def decorate(function: Callable[[Batch], Any]) -> Featurizer:
+        return _Function(
+            function,
+            name=name or function.__name__,
+            version=version,
+            inputs=inputs,
+            outputs=(outputs,) if isinstance(outputs, pa.Field) else tuple(outputs),
+            batch_size=batch_size,
+            allows_nan=allows_nan,
+        )
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What a featurizer declares, checked.
+
+    Attributes:
+        inputs: The alternatives.
+    """
+
+    featurizer: Featurizer
+    name: str
+    version: int
+    inputs: tuple[str, ...]
+    outputs: tuple[pa.Field, ...]
+    parameters: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """Name and version, `sharpness@1`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def fingerprint(self) -> int:
+        """A number in [1, 2⁶³) of all that the values depend on: rows with another one are stale."""
+        outputs = [(each.name, str(each.type)) for each in self.outputs]
+        facts = [self.name, self.version, self.inputs, outputs, sorted(self.parameters.items())]
+        digest = hashlib.sha256(json.dumps(facts).encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+def declared(given: Any) -> Declared:
+    """Return what a featurizer declares: an object, a class, `module:name`, or the name of an installed one.
+
+    Raises:
+        FeaturizerError: if there is no such featurizer, or it does not declare what it must.
+    """
+    found = _installed(given) if isinstance(given, str) and ":" not in given else given
+    if isinstance(found, str):
+        found = _imported(found)
+    if inspect.isclass(found):
+        try:
+            found = found()
+        except TypeError as error:
+            raise FeaturizerError(f"featurizer {found.__name__}: cannot be made without arguments: {error}") from error
+    return _checked(found)
+
+
+def installed() -> dict[str, str]:
+    """Return the featurizers that are installed: name → `module:name`."""
+    return {each.name: each.value for each in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name)}
+
+
+def _installed(name: str) -> Any:
+    for each in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            return each.load()
+        except Exception as error:
+            raise FeaturizerError(f"featurizer {name}, {each.value}, cannot be imported: {error}") from error
+    names = installed()
+    raise FeaturizerError(
+        f'no featurizer "{name}"{suggest(name, names)} Installed: {listing(names, most=40)}. '
+        f"One of your own is given as module:name."
+    )
+
+
+def _imported(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    here = os.getcwd()  # noqa: PTH109 (sys.path has text)
+    if here not in sys.path:
+        sys.path.append(here)  # as `python -m` has it: a command that is installed does not
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, ValueError) as error:
+        raise FeaturizerError(f'featurizer "{reference}": cannot import {module}: {error}') from error
+    except AttributeError as error:
+        names = [key for key in vars(sys.modules[module]) if not key.startswith("_")]
+        raise FeaturizerError(f'featurizer "{reference}": {module} has no "{name}"{suggest(name, names)}') from error
+
+
+def _checked(found: Any) -> Declared:
+    title = getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__)
+
+    def refuse(what: str) -> FeaturizerError:
+        return FeaturizerError(f"featurizer {title}: {what}")
+
+    if not callable(found) or not isinstance(found, Featurizer):
+        raise refuse(
+            f"{type(found).__name__} is no featurizer; expected a subclass of cutlist.backfill.Featurizer, or a "
+            f"function with the decorator @featurizer(inputs=…, outputs=…)"
+        )
+    for each in ("name", "inputs", "outputs"):
+        if not hasattr(found, each):
+            raise refuse(f"has no `{each}`")
+    if not isinstance(found.name, str) or not found.name.isidentifier() or found.name != found.name.lower():
+        raise refuse(f"name {found.name!r}: expected a lower-case identifier, like `sharpness`")
+    if not isinstance(found.version, int) or isinstance(found.version, bool) or found.version < 0:
+        raise refuse(f"version {found.version!r}: expected a number, 0 or more, that grows")
+    inputs = (found.inputs,) if isinstance(found.inputs, str) else tuple(found.inputs)
+    if not inputs or not all(isinstance(each, str) and each.strip() for each in inputs):
+        raise refuse(f"inputs {found.inputs!r}: expected the list of a SELECT, like `frames(video, 3) AS frames`")
+    outputs = (found.outputs,) if isinstance(found.outputs, pa.Field) else tuple(found.outputs)
+    if not outputs or not all(isinstance(each, pa.Field) for each in outputs):
+        raise refuse(f'outputs {found.outputs!r}: expected Arrow fields, like pa.field("sharpness", pa.float32())')
+    names = [each.name.lower() for each in outputs]
+    if len(set(names)) < len(names) or not all(each.isidentifier() and not each.startswith("_") for each in names):
+        raise refuse(f"outputs {', '.join(names)}: expected different names, of letters, digits and _, a letter first")
+    if not isinstance(found.batch_size, int) or found.batch_size < 1:
+        raise refuse(f"batch_size {found.batch_size!r}: expected a number of rows, at least 1")
+    return Declared(
+        featurizer=found,
+        name=found.name,
+        version=found.version,
+        inputs=inputs,
+        outputs=outputs,
+        parameters=dict(found.parameters),
+    )
