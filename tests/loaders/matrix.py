@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.loaders.runs import (
+    DAMAGED,
     NUM_PICTURES,
     ORDERS,
     WORLDS,
@@ -31,6 +32,7 @@ from tests.loaders.runs import (
     make_loader,
     run_all,
     seen,
+    shape,
     take,
     together,
     weight,

@@ -79,9 +79,7 @@ def write_root(folder: Path, *, first: int = 0) -> Path:
     return root
 
 
-def add_pictures(
-    root: str | Path, ids: Iterable[int], *, table: str = "stills", damaged: Collection[int] = ()
-) -> None:
+def add_pictures(root: str | Path, ids: Iterable[int], *, table: str = "stills", damaged: Collection[int] = ()) -> None:
     """Append a picture of noise for each id, of 12 KB: a step is more than what is read ahead at least."""
     ids, pictures = list(ids), []
     for i in ids:

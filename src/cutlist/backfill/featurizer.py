@@ -45,7 +45,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -75,12 +75,12 @@ class Featurizer:
         allows_nan: Whether a value may be NaN; else that row has failed.
     """
 
-    name: ClassVar[str] | str
-    version: ClassVar[int] | int = 1
-    inputs: ClassVar[str | tuple[str, ...]] | str | tuple[str, ...]
-    outputs: ClassVar[Sequence[pa.Field]] | Sequence[pa.Field]
-    batch_size: ClassVar[int] | int = 32
-    allows_nan: ClassVar[bool] | bool = False
+    name: str
+    version: int = 1
+    inputs: str | tuple[str, ...]
+    outputs: Sequence[pa.Field]
+    batch_size: int = 32
+    allows_nan: bool = False
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -130,7 +130,7 @@ def featurizer(
     batch_size: int = 32,
     allows_nan: bool = False,
 ) -> Callable[[Callable[[Batch], Any]], Featurizer]:
-    """Return a decorator that makes a featurizer of a function of one batch; arguments are the attributes of Featurizer.
+    """Return a decorator that makes a featurizer of a function of one batch; see `Featurizer` for the arguments.
 
     Args:
         name: Default: that of the function.
@@ -237,12 +237,13 @@ def _imported(reference: str) -> Any:
 
 
 def _checked(found: Any) -> Declared:
+    """Return what an object declares; nothing of it is trusted."""
     title = getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__)
 
     def refuse(what: str) -> FeaturizerError:
         return FeaturizerError(f"featurizer {title}: {what}")
 
-    if not callable(found) or not isinstance(found, Featurizer):
+    if not isinstance(found, Featurizer):
         raise refuse(
             f"{type(found).__name__} is no featurizer; expected a subclass of cutlist.backfill.Featurizer, or a "
             f"function with the decorator @featurizer(inputs=…, outputs=…)"
@@ -250,25 +251,28 @@ def _checked(found: Any) -> Declared:
     for each in ("name", "inputs", "outputs"):
         if not hasattr(found, each):
             raise refuse(f"has no `{each}`")
-    if not isinstance(found.name, str) or not found.name.isidentifier() or found.name != found.name.lower():
-        raise refuse(f"name {found.name!r}: expected a lower-case identifier, like `sharpness`")
-    if not isinstance(found.version, int) or isinstance(found.version, bool) or found.version < 0:
-        raise refuse(f"version {found.version!r}: expected a number, 0 or more, that grows")
-    inputs = (found.inputs,) if isinstance(found.inputs, str) else tuple(found.inputs)
+    name: Any = found.name
+    version: Any = found.version
+    batch_size: Any = found.batch_size
+    if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
+        raise refuse(f"name {name!r}: expected a lower-case identifier, like `sharpness`")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 0:
+        raise refuse(f"version {version!r}: expected a number, 0 or more, that grows")
+    inputs: tuple[Any, ...] = (found.inputs,) if isinstance(found.inputs, str) else tuple(found.inputs)
     if not inputs or not all(isinstance(each, str) and each.strip() for each in inputs):
         raise refuse(f"inputs {found.inputs!r}: expected the list of a SELECT, like `frames(video, 3) AS frames`")
-    outputs = (found.outputs,) if isinstance(found.outputs, pa.Field) else tuple(found.outputs)
+    outputs: tuple[Any, ...] = (found.outputs,) if isinstance(found.outputs, pa.Field) else tuple(found.outputs)
     if not outputs or not all(isinstance(each, pa.Field) for each in outputs):
         raise refuse(f'outputs {found.outputs!r}: expected Arrow fields, like pa.field("sharpness", pa.float32())')
     names = [each.name.lower() for each in outputs]
     if len(set(names)) < len(names) or not all(each.isidentifier() and not each.startswith("_") for each in names):
         raise refuse(f"outputs {', '.join(names)}: expected different names, of letters, digits and _, a letter first")
-    if not isinstance(found.batch_size, int) or found.batch_size < 1:
-        raise refuse(f"batch_size {found.batch_size!r}: expected a number of rows, at least 1")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise refuse(f"batch_size {batch_size!r}: expected a number of rows, at least 1")
     return Declared(
         featurizer=found,
-        name=found.name,
-        version=found.version,
+        name=name,
+        version=version,
         inputs=inputs,
         outputs=outputs,
         parameters=dict(found.parameters),
