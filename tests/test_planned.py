@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cutlist
-from cutlist import cli, indexing
+from cutlist import cli
 from cutlist.media.indexing import UNPLANNED, stored_index
 from cutlist.reader import Reader, fetching
 from cutlist.store import Store, blob_array, blob_field
@@ -125,26 +125,24 @@ def append(root: Path, values: list[bytes | None]) -> None:
 CLIPS = "SELECT n, video.clip(0.3, 0.6).resize(8, 8) AS v FROM t WHERE n < 6"
 
 
-def test_indexes_can_be_added(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "COMMIT_ROWS", 4)
+def test_indexes_can_be_added(bare: Path) -> None:
     with cutlist.connect(bare, views=bare) as session:
         before, reader = read(session, CLIPS)
         assert reader.stats.num_planned == 0
         blobs = sizes(bare)
         made = session.index("t", "video")
-        assert made.startswith("packet indexes of 6 videos (")
-        assert made.endswith("; 1 media are read through their containers")
+        assert made == "t.video_packet_index by packet_index@1: 7 computed; 1 have no input"
         assert sizes(bare) == blobs  # no media byte was written
         found = stored(session, "t")
         assert [each.startswith(UNPLANNED) for each in found] == [False] * 6 + [True]
         after, reader = read(session, CLIPS)
         assert reader.stats.num_planned == 6
         assert equal(before, after)
-        assert session.index("t", "video").startswith("packet indexes of 0 videos")
+        made = session.index("t", "video")
+        assert made == "t.video_packet_index by packet_index@1: 0 computed; 7 were there; 1 have no input"
         append(bare, [(bare / "x.mp4").read_bytes() if (bare / "x.mp4").exists() else b"?", None])
-        assert session.index("t", "video") == (
-            "packet indexes of 0 videos (0 bytes); 1 media are read through their containers"
-        )
+        made = session.index("t", "video")
+        assert made == "t.video_packet_index by packet_index@1: 1 computed; 7 were there; 2 have no input"
 
 
 def sizes(root: Path) -> dict[str, int]:
@@ -154,7 +152,7 @@ def sizes(root: Path) -> dict[str, int]:
 def test_the_command(bare: Path) -> None:
     done = CliRunner().invoke(cli.app, ["index", "t", "video", "--root", str(bare), "--views", str(bare)])
     assert done.exit_code == 0
-    assert done.stdout.startswith("t.video: packet indexes of 6 videos (")
+    assert done.stdout.startswith("t.video: t.video_packet_index by packet_index@1: 7 computed")
 
 
 @pytest.mark.parametrize("how", ["damaged", "of another file"])
@@ -164,8 +162,8 @@ def test_an_index_that_is_wrong_is_not_used(bare: Path, how: str) -> None:
         before, _ = read(session, CLIPS)
         good = stored(session, "t")
         wrong = [good[1], good[0]] if how == "of another file" else [good[0][:-3], b"PKT\x01" + b"\xff" * 40]
-        field = session.tables["t"].schema.field("video_packet_index")
-        session.store.fill("t", field, np.array([0, 1], dtype=np.uint64), pa.array(wrong, field.type))
+        values = {"_rowid": pa.array([0, 1], pa.uint64()), "video_packet_index": pa.array(wrong, pa.large_binary())}
+        session.store.fill("t", lambda base: pa.table(values))
         after, reader = read(session.refresh(), CLIPS)
         assert reader.stats.num_planned == 4
         assert reader.stats.num_failed == 0

@@ -7,18 +7,19 @@ import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from cutlist.backfill import Declared, MediaProbe, PacketIndexes, declared
 from cutlist.errors import IngestError, MediaError, listing
 from cutlist.ingest_report import IngestReport
 from cutlist.media import Probe, probe
 from cutlist.media.indexing import stored_index
 from cutlist.settings import num_cores
 from cutlist.sources import Columns, MediaFile, Sample, find
-from cutlist.store import Pointer, Store, Table, blob_array, blob_field, packets_field
+from cutlist.store import Pointer, Store, Table, blob_array, blob_field, feature_fields
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
@@ -36,23 +37,10 @@ IN_MEMORY_BYTES = 64 * 2**20
 KINDS = ("video", "image", "audio")
 """The kinds of media, each with a column of its name."""
 
-_PROBED = {
-    "width": pa.int64(),
-    "height": pa.int64(),
-    "fps": pa.float64(),
-    "duration_seconds": pa.float64(),
-    "num_frames": pa.int64(),
-    "codec": pa.string(),
-    "pix_fmt": pa.string(),
-    "bit_rate": pa.int64(),
-    "rotation": pa.int32(),
-    "has_audio": pa.bool_(),
-    "audio_codec": pa.string(),
-    "sample_rate": pa.int32(),
-    "num_channels": pa.int32(),
-    "container": pa.string(),
-}
-MADE = ("id", "path", "kind", *KINDS, "size_bytes", "sha256", *_PROBED)
+_PROBE, _INDEX = declared(MediaProbe), declared(PacketIndexes)
+"""What is computed in passing, as far as media are in memory; `Session.ingest` backfills the rest."""
+
+MADE = ("id", "path", "kind", *KINDS, "size_bytes", "sha256", *(each.name for each in _PROBE.outputs))
 """The columns that ingest makes; those of metadata and of shards may not have these names."""
 
 
@@ -70,7 +58,7 @@ class _How:
 class _Medium:
     """A medium that was hashed, and probed unless its content was there already.
 
-    `data` is there if it is to be copied, and `packets`, the packet index, of a video.
+    `data` is there if it is to be copied, and `packets`, the packet index, of a video that was in memory.
     """
 
     file: MediaFile
@@ -142,7 +130,7 @@ def _medium(file: MediaFile, how: _How, *, alone: bool) -> _Medium:
     else:
         with file.span.open() as opened:
             probed = probe(opened)
-            packets = stored_index(opened) if probed.kind == "video" else None
+        packets = None
     return _Medium(file=file, sha256=digest, data=None if how.reference else data, probe=probed, packets=packets)
 
 
@@ -208,16 +196,18 @@ def _rows(batch: Sequence[_Loaded], columns: Columns, metadata: Metadata | None)
         names.append(blob_field(kind, kind))
         arrays.append(blob_array(values))
     if "video" in blobs:
-        field = packets_field("video")
-        names.append(field)
-        arrays.append(
-            pa.array([next((m.packets for m in each.media if m.packets), None) for each in batch], field.type)
-        )
+        indexes = [next((m.packets for m in each.media if m.packets), None) for each in batch]
+        for field, values in _made(_INDEX, [indexes], [each is not None for each in indexes]):
+            names.append(field)
+            arrays.append(values)
     add("size_bytes", pa.int64(), [each.file.size_bytes for each in own])
     add("sha256", pa.string(), [each.sha256 for each in own])
     facts = [asdict(each) for each in probes]
-    for name, kind in _PROBED.items():
-        add(name, kind, [fact[name] for fact in facts])
+    for field, values in _made(
+        _PROBE, [[fact[each.name] for fact in facts] for each in _PROBE.outputs], [True] * len(facts)
+    ):
+        names.append(field)
+        arrays.append(values)
     table = pa.table(arrays, schema=pa.schema(names))
     for name, array in columns.arrays([each.values for each in batch]).items():
         table = table.append_column(name, array)
@@ -226,6 +216,14 @@ def _rows(batch: Sequence[_Loaded], columns: Columns, metadata: Metadata | None)
         for each in taken.schema:
             table = table.append_column(each, taken.column(each.name))
     return table
+
+
+def _made(by: Declared, columns: Sequence[list[Any]], rows: Sequence[bool]) -> Iterator[tuple[pa.Field, pa.Array]]:
+    """Yield the columns of a featurizer with its stamps, which are NULL in the rows that it was not run on."""
+    stamps = (by.fingerprint, 1)  # the table's first version: rows that are new are not taken for changed ones
+    marks = [[stamp if made else None for made in rows] for stamp in stamps]
+    for field, values in zip(feature_fields(by.name, by.outputs), [*columns, *marks], strict=True):
+        yield field, pa.array(values, type=field.type)
 
 
 def _joined(metadata: Metadata, sample: Sample) -> int | None:
@@ -363,6 +361,3 @@ def _failure(table: str, path: str, stage: str, error_type: str, message: str) -
         "error_type": error_type,
         "message": message.encode(errors="backslashreplace").decode(),
     }
-
-
-assert {each.name for each in fields(Probe)} == {"kind", *_PROBED}, "a probe and the columns of a table must agree"

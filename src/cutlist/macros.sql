@@ -8,6 +8,7 @@
 
 CREATE MACRO media_push(m, code, call, again) AS CASE
     WHEN (m.ops & 15) = 8 THEN error(call || ' after raw(): raw bytes are not decoded, so nothing can follow; drop one of the two')
+    WHEN (m.ops & 15) = 13 THEN error(call || ' after as_file(): a file is not decoded, so nothing can follow; drop one of the two')
     WHEN again THEN error(call || ' is applied a second time to one medium (perhaps in a view); apply it once')
     WHEN m.sample_rate IS NOT NULL AND code NOT IN (1, 10)
         THEN error(call || ' after audio(): sound has no frames and no pixels; apply it to the video')
@@ -117,6 +118,14 @@ CREATE MACRO raw(m media) AS
         WHEN m IS NULL THEN NULL
         WHEN m.ops <> 0 THEN error('raw() after another operation: raw bytes are the stored ones; drop one of the two')
         ELSE struct_update(m, ops := 8::UBIGINT) END)::media;
+
+-- as_file(media): the stored bytes as an open file, of which only what is asked for is read; for featurizers and row
+-- processors that do with a header, or go through files that are too large for memory.
+CREATE MACRO as_file(m media) AS
+    (CASE
+        WHEN m IS NULL THEN NULL
+        WHEN m.ops <> 0 THEN error('as_file() after another operation: its bytes are the stored ones; drop one of the two')
+        ELSE struct_update(m, ops := 13::UBIGINT) END)::media;
 
 -- split(key, name, fraction): whether a key belongs to the split of that name, which has that fraction of all keys.
 -- Decided by the key and the name alone, so the same for ever: for other rows, other tables, other versions. Splits of

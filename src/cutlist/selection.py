@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.errors import SelectionError
@@ -323,6 +324,24 @@ class Selection:
         """Return all samples; of media columns the references (a STRUCT), of late ones the row ids."""
         return self._unpack(self.packed())
 
+    def rows_of(self, table: str) -> NDArray[np.uint64] | None:
+        """Return the rows of a table that samples have media, or late columns, of: row ids, uint64, ascending.
+
+        Returns:
+            None if no column is of that table.
+        """
+        mine = [number for number, each in enumerate(self.sources) if each.table == table]
+        found = []
+        samples = self.packed()
+        for index, column in enumerate(self.columns):
+            if column.late in mine:
+                found.append(samples.column(index).drop_null().to_numpy())
+            elif column.media and mine:
+                each = self._media(samples.column(index), column)
+                sources, rows = pc.struct_field(each, "source"), pc.struct_field(each, "row")
+                found.append(rows.filter(pc.is_in(sources, pa.array(mine, sources.type))).drop_null().to_numpy())
+        return np.unique(np.concatenate(found)) if found else None
+
     def to_polars(self) -> pl.DataFrame:
         """Return all samples as a polars data frame."""
         frame = pl.from_arrow(self.to_arrow())
@@ -332,9 +351,13 @@ class Selection:
     def _unpack(self, table: pa.Table) -> pa.Table:
         for index, column in enumerate(self.columns):
             if column.media:
-                chunks = [unpack(chunk, column.constants) for chunk in table.column(index).chunks]
-                table = table.set_column(index, column.name, pa.chunked_array(chunks, type=MEDIA_TYPE))
+                table = table.set_column(index, column.name, self._media(table.column(index), column))
         return table
+
+    @staticmethod
+    def _media(packed: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+        """Return whole references, of packed ones."""
+        return pa.chunked_array([unpack(each, column.constants) for each in packed.chunks], type=MEDIA_TYPE)
 
 
 class _LazyBatches(Sequence[Any]):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cutlist.backfill import BackfillReport, How, MediaProbe, PacketIndexes, Scope, backfill, declared
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.checking import CheckReport, check_column
 from cutlist.compiler import quoted
@@ -21,7 +22,6 @@ from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
-from cutlist.indexing import index_packets_of
 from cutlist.ingest import KINDS, MADE, ingest
 from cutlist.metadata import Metadata
 from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
@@ -36,6 +36,8 @@ from cutlist.views import View, load_views
 from cutlist.watch import watched
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cutlist.compiler import Plan, Remark, Statement
     from cutlist.ingest_report import IngestReport
 
@@ -283,11 +285,8 @@ class Session:
         """
         found = self._table(table)
         if column in found.media_columns and kind is None:
-            threads = self.settings.num_threads or num_cores()
-            latest = self.store.open(found.name)
-            made = str(index_packets_of(self.store, latest, column, num_threads=threads, progress=progress))
-        else:
-            made = found.create_index(column, kind)
+            return str(self.backfill(found.name, PacketIndexes(column), progress=progress))
+        made = found.create_index(column, kind)
         self.refresh()
         return made
 
@@ -340,7 +339,7 @@ class Session:
         named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
         joined = None if metadata is None else Metadata(metadata, on=on, columns=columns, made=MADE)
         try:
-            return ingest(
+            report = ingest(
                 self.store,
                 named,
                 table=table,
@@ -352,6 +351,11 @@ class Session:
             )
         finally:
             self.refresh()
+        if table in self.tables:  # what was not made in passing, now or in a run that was stopped
+            self.backfill(table, MediaProbe(), progress=progress)
+            if "video" in self.tables[table].media_columns:
+                self.backfill(table, PacketIndexes(), progress=progress)
+        return report
 
     def check(
         self,
@@ -396,9 +400,97 @@ class Session:
             for each in (media if column is None else [column])
         ]
 
+    def backfill(
+        self,
+        table: str,
+        featurizer: Any,
+        *,
+        where: str | None = None,
+        view: str | None = None,
+        errors_only: bool = False,
+        again: bool = False,
+        device: str = "cpu",
+        progress: bool | None = None,
+    ) -> BackfillReport:
+        """Compute the columns of a featurizer for the rows that lack them, or have them out of date.
+
+        Columns that are not there are added, and the session moves on to the new version. What is computed is kept, so
+        a run that was stopped goes on where it was; no medium is written, and row ids stay. Rows on which the
+        featurizer fails are recorded in `_failures`, and left alone from then on.
+
+        Args:
+            table: Its name.
+            featurizer: The name of an installed one, `module:name`, or the object (`cutlist.backfill.Featurizer`).
+            where: Only rows for which this is true, SQL over the columns of the table.
+            view: Only rows of which a view, or a query, has a medium, or another column that is read late.
+            errors_only: Only rows on which it failed before.
+            again: Also rows that have a value.
+            device: Of the featurizer's model, as torch has it.
+            progress: Whether to show a progress bar; default: where standard error is a terminal.
+
+        Raises:
+            FeaturizerError: if there is no such featurizer, or it does not fit the table, returns what it did not
+                declare, fails on all of the first rows, or is being run by another process.
+            QueryError: if its inputs, `where` or `view` cannot be compiled.
+            CatalogError: if there is no such table, or it cannot be written.
+
+        Examples:
+            >>> import tempfile
+            >>> from pathlib import Path
+            >>> import pyarrow as pa
+            >>> from cutlist.backfill import featurizer
+            >>> @featurizer(inputs="image", outputs=pa.field("brightness", pa.float32()))
+            ... def brightness(batch):
+            ...     return [image.mean() for image in batch["image"]]
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> _ = (folder / "dot.ppm").write_bytes(b"P6 2 1 255 RGBrgb")
+            >>> with connect(folder / "data", create=True) as session:
+            ...     _ = session.ingest(folder / "dot.ppm", table="dots")
+            ...     print(session.backfill("dots", brightness))
+            ...     session.sql("SELECT brightness FROM dots").fetchall()
+            dots.brightness by brightness@1: 1 computed
+            [(89.0,)]
+        """
+        chosen = declared(featurizer)
+        self.refresh()
+        found = self._table(table)
+        scope = Scope(row_ids=self._rows(found, where, view), errors_only=errors_only, again=again)
+        how = How(
+            device=device,
+            num_threads=self.settings.num_threads or num_cores(),
+            prefetch_bytes=self.settings.prefetch_bytes,
+            progress=progress,
+        )
+        try:
+            return backfill(self._engine, self.store, found, chosen, scope, how, self._folder("_backfills"))
+        finally:
+            self.refresh()
+
+    def _rows(self, table: Table, where: str | None, view: str | None) -> NDArray[np.uint64] | None:
+        """Return the row ids of a table that a predicate is true for, and a view has; None for all."""
+        found: NDArray[np.uint64] | None = None
+        if where is not None:
+            text = f"SELECT _rowid FROM {quoted(table.name)} WHERE (\n{where}\n)"
+            selection = self._compiled(self._engine.plan(self._engine.parse(text, "where"), strict=True)).selection
+            found = selection.packed().column(0).to_numpy()
+        if view is not None:
+            selection = self._compiled(self._engine.plan(self.statement(view), strict=True)).selection
+            mine = selection.rows_of(table.name)
+            if mine is None:
+                raise QueryError(
+                    f"{view}: has no medium of table {table.name}, so it does not say which rows are meant; select a "
+                    f"media column of {table.name} in it, or use `where`"
+                )
+            found = mine if found is None else np.intersect1d(found, mine)
+        return found
+
     @property
     def _checks(self) -> Path:
-        return self.saved.folder.with_name("_checks") if self.store.is_local else self.saved.folder / "_checks"
+        return self._folder("_checks")
+
+    def _folder(self, name: str) -> Path:
+        """Return a folder for what is no table: in the root, or in the local cache if the root is not local."""
+        return self.saved.folder.with_name(name) if self.store.is_local else self.saved.folder / name
 
     def _table(self, name: str) -> Table:
         found = fold_case(self.tables, name)

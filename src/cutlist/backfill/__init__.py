@@ -1,5 +1,20 @@
 """Backfill: new columns of a table, computed by featurizers, nothing rewritten and nothing computed twice."""
 
-from cutlist.backfill.featurizer import Batch, Featurizer, featurizer
+from cutlist.backfill.backfill import BackfillReport, How, Scope, backfill
+from cutlist.backfill.builtin import MediaProbe, PacketIndexes
+from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, featurizer, installed
 
-__all__ = ["Batch", "Featurizer", "featurizer"]
+__all__ = [
+    "BackfillReport",
+    "Batch",
+    "Declared",
+    "Featurizer",
+    "How",
+    "MediaProbe",
+    "PacketIndexes",
+    "Scope",
+    "backfill",
+    "declared",
+    "featurizer",
+    "installed",
+]

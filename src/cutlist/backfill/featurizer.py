@@ -73,6 +73,8 @@ class Featurizer:
             `pa.field("clip_embedding", pa.list_(pa.float32(), 512))`.
         batch_size: Rows in a batch, at most.
         allows_nan: Whether a value may be NaN; else that row has failed.
+        parallel: Whether it may be called in several threads at once: for work that keeps no state and leaves Python's
+            lock, as numpy, OpenCV and FFmpeg do.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Featurizer:
     outputs: Sequence[pa.Field]
     batch_size: int = 32
     allows_nan: bool = False
+    parallel: bool = False
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -129,6 +132,7 @@ def featurizer(
     version: int = 1,
     batch_size: int = 32,
     allows_nan: bool = False,
+    parallel: bool = False,
 ) -> Callable[[Callable[[Batch], Any]], Featurizer]:
     """Return a decorator that makes a featurizer of a function of one batch; see `Featurizer` for the arguments.
 
@@ -153,6 +157,7 @@ def featurizer(
             outputs=(outputs,) if isinstance(outputs, pa.Field) else tuple(outputs),
             batch_size=batch_size,
             allows_nan=allows_nan,
+            parallel=parallel,
         )
 
     return decorate

@@ -52,6 +52,7 @@ OPS: dict[int, tuple[str, tuple[str, ...]]] = {
     10: ("random_clip", ("random_seconds",)),
     11: ("random_crop", ("random_width", "random_height")),
     12: ("random_flip", ("flip_probability",)),
+    13: ("as_file", ()),
 }
 """Code of each operation → its name and the fields that hold its parameters."""
 

@@ -33,7 +33,7 @@ def fixed_shape(kind: str | None, ops: Sequence[Op]) -> tuple[int, ...] | None:
     count: int | None = None
     for op in ops:
         known = not any(map(math.isnan, op.args))
-        if op.name in ("raw", "audio"):
+        if op.name in ("raw", "audio", "as_file"):
             return None
         if op.name in ("resize", "crop", "center_crop", "random_crop"):
             width, height = op.args[:2] if op.name == "random_crop" else op.args[-2:]

@@ -12,6 +12,7 @@ from cutlist.media import decode, decode_planned
 from cutlist.media.planned import PromiseError
 from cutlist.media.reference import MediaRef
 from cutlist.pool import Watchdog
+from cutlist.reader.fetching import is_file
 from cutlist.reader.rows import Nested, Row
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError
 from cutlist.store import place_of
@@ -84,6 +85,8 @@ class Decoder:
             raise failed from error
 
     def _array(self, ref: MediaRef, blobs: Held) -> Any:
+        if is_file(ref):
+            return self._fetcher.media(ref.source).open(ref.row)
         clip = blobs.clips.get(ref)
         if isinstance(clip, MediaError):
             raise clip

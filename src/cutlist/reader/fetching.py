@@ -46,7 +46,7 @@ WINDOW_ROWS = 512
 CLIPS = ("clip", "random_clip")
 """Operations for which a part of the bytes is enough."""
 
-WHOLE_OPS = ("raw", "audio")
+WHOLE_OPS = ("raw", "audio", "as_file")
 """Operations that need more of a file than the packets of its pictures."""
 
 Way = Literal["planned", "whole", "file"]
@@ -288,7 +288,7 @@ class Fetcher:
             if key in indexes and _is_plannable(ref):
                 if ref not in step.plans:
                     step.plans[ref] = _plan(ref, indexes[key])
-            else:
+            elif not is_file(ref):
                 clipped[key] = clipped.get(key, True) and _is_clipped(ref)
         for key, is_clipped in clipped.items():
             limit = WHOLE_BYTES if is_clipped else max(self._window_bytes, WHOLE_BYTES)
@@ -340,13 +340,18 @@ def sizes_of(table: Table, column: str, refs: Sequence[MediaRef]) -> list[tuple[
             plan = _plan(ref, indexes[ref.row])
             found.append((0 if isinstance(plan, MediaError) else plan[1].read_bytes, "planned"))
         else:
-            in_part = size_of[ref.row] > WHOLE_BYTES and _is_clipped(ref)
+            in_part = is_file(ref) or (size_of[ref.row] > WHOLE_BYTES and _is_clipped(ref))
             found.append((size_of[ref.row], "file" if in_part else "whole"))
     return found
 
 
 def _is_plannable(ref: MediaRef) -> bool:
     return not any(op.name in WHOLE_OPS for op in ref.ops)
+
+
+def is_file(ref: MediaRef) -> bool:
+    """Return whether a medium is asked for as an open file."""
+    return any(op.name == "as_file" for op in ref.ops)
 
 
 def _is_clipped(ref: MediaRef) -> bool:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Row = dict[str, Any]
-"""One sample: column name → value. Media are arrays (`cutlist.media.decode` has the shapes), `raw` is bytes, an ARRAY
-of numbers is an array, NULL is None; all else is the Python value."""
+"""One sample: column name → value. Media are arrays (`cutlist.media.decode` has the shapes), `raw` is bytes, `as_file`
+an open file (`cutlist.store.BlobFile`), an ARRAY of numbers an array, NULL is None; all else is the Python value."""
 
 Draw = Callable[[MediaRef], MediaRef]
 """Draws what is random in a reference."""

@@ -1,7 +1,8 @@
 """Lance tables: opened at a version, scanned by DuckDB, read by row id, appended to. The only home of `lance`."""
 
-from cutlist.store.blobs import Blobs
+from cutlist.store.blobs import BlobFile, Blobs
 from cutlist.store.cache import RangeCache
+from cutlist.store.features import FEATURIZER, STAMP_OF, Feature, feature_fields, features_of
 from cutlist.store.pointers import Pointer
 from cutlist.store.retries import Retry, place_of
 from cutlist.store.root import FAILURES, FAILURES_SCHEMA, Store
@@ -11,8 +12,12 @@ from cutlist.store.table import Table, blob_array, blob_field, is_blob, packets_
 __all__ = [
     "FAILURES",
     "FAILURES_SCHEMA",
+    "FEATURIZER",
     "SCAN_BATCH_ROWS",
+    "STAMP_OF",
+    "BlobFile",
     "Blobs",
+    "Feature",
     "Pointer",
     "RangeCache",
     "Retry",
@@ -21,6 +26,8 @@ __all__ = [
     "Table",
     "blob_array",
     "blob_field",
+    "feature_fields",
+    "features_of",
     "is_blob",
     "packets_field",
     "place_of",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +14,13 @@ import lance
 import lance_namespace
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, SettingsError
 from cutlist.settings import Settings
+from cutlist.store import filling
 from cutlist.store.cache import RangeCache
+from cutlist.store.features import MADE
 from cutlist.store.retries import Retry, first_line
 from cutlist.store.table import Table, is_blob, open_dataset
 
@@ -200,49 +202,36 @@ class Store:
             raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {first_line(error)}") from error
         return self.open(name)
 
-    def fill(self, name: str, column: pa.Field, row_ids: NDArray[np.uint64], values: pa.Array) -> Table:
-        """Set a column of some rows in one commit, making the column if it is not there; return the new version.
+    def add_columns(self, name: str, fields: Sequence[pa.Field]) -> Table:
+        """Add those of some columns that a table lacks, NULL in every row; return it at its latest version.
 
-        The column's bytes are written for the fragments that the rows are in, and those of no other column.
+        Raises:
+            CatalogError: if they cannot be added, or one is there with another type.
+        """
+        return filling.add_columns(lambda: self.open(name), fields)
+
+    def fill(self, name: str, make: Callable[[Table], pa.Table]) -> tuple[Table, pa.Table]:
+        """Set columns, that are there, of some rows in one commit; return the new version, and what was set.
+
+        The bytes of those columns are written for the fragments that the rows are in, and those of no other column.
 
         Args:
-            row_ids: uint64, each once.
-            values: One for each row id.
+            make: From the latest version to the values: `_rowid`, uint64, each once, and the columns. Called again
+                where another commit comes first. Rows that are gone by then are left out.
 
         Raises:
             CatalogError: if the values cannot be written; none is.
         """
+        return filling.fill(lambda: self.open(name), make)
+
+    def note_featurizer(self, name: str, featurizer: str, fingerprint: int, facts: Mapping[str, Any]) -> Table:
+        """Write into the metadata of a table what a fingerprint of a featurizer stands for; return the table."""
         table = self.open(name)
-        if column.name not in table.schema.names:
-            table.dataset.add_columns(column)
-            table = self.open(name)
-        rows = table.dataset._take_rows(row_ids, columns=["_rowid", "_rowaddr"])
-        fragments = rows["_rowaddr"].to_numpy() >> np.uint64(32)
-        order = pc.index_in(rows["_rowid"].combine_chunks(), pa.array(row_ids))
-        filled = pa.table({"_rowid": rows["_rowid"], column.name: values.take(order)})
-        updated, modified, offsets = [], [], {}
-        try:
-            for number in np.unique(fragments).tolist():
-                mine = filled.filter(pa.array(fragments == number))
-                fragment, modified, places = table.dataset.get_fragment(number).update_columns(mine, with_offsets=True)
-                updated.append(fragment)
-                offsets[number] = places
-            if updated:
-                operation = lance.LanceOperation.Update(
-                    updated_fragments=updated,
-                    fields_modified=modified,
-                    update_mode="rewrite_columns",
-                    updated_fragment_offsets=offsets,
-                )
-                lance.LanceDataset.commit(
-                    table.uri,
-                    operation,
-                    read_version=table.version,
-                    storage_options=dict(self.storage_options or {}) or None,
-                    commit_message=f"fill {column.name} of {len(filled)} rows",
-                )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise CatalogError(f"cannot write column {column.name} of table {name}: {first_line(error)}") from error
+        feature = table.features[featurizer]
+        if list(feature.made)[-1:] == [fingerprint]:
+            return table
+        made = {each: said for each, said in feature.made.items() if each != fingerprint} | {fingerprint: facts}
+        filling.note(lambda: self.open(name), feature.made_by, {MADE.decode(): json.dumps(made)})
         return self.open(name)
 
     def failed_media(self) -> dict[tuple[str, str], NDArray[np.uint64]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, MediaError, StorageError, listing, suggest
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
+from cutlist.store.features import Feature, features_of, is_stamp
 from cutlist.store.pointers import Pointer
 from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage, place_of
 from cutlist.store.scan import ScanTable, scannable
@@ -121,6 +122,11 @@ class Table:
         """Name of each Blob v2 column that has packet indexes → the column with these, which SQL does not see."""
         of = {(each.metadata or {}).get(PACKETS_OF, b"").decode(): each.name for each in self.schema}
         return {name: column for name, column in of.items() if name in self.media_columns}
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        """The features, by the names of the featurizers that make them."""
+        return features_of(self.schema)
 
     @property
     def hidden_columns(self) -> dict[str, str]:
@@ -254,6 +260,11 @@ class Table:
         found = self.dataset.scanner(columns=["_rowid"], filter=f"`{column}` IS NOT NULL{lacks}").to_table()
         return np.sort(found["_rowid"].to_numpy())
 
+    def has_rows(self, row_ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which rows are there; bool, shape (n,)."""
+        found = self.dataset._take_rows(row_ids.tolist(), columns=["_rowid"])
+        return np.isin(row_ids, found["_rowid"].to_numpy())
+
     def take_rows(self, row_ids: NDArray[np.uint64], *columns: str) -> list[pa.Array]:
         """Return the values of columns as Lance stores them, one for each row id, in order.
 
@@ -302,7 +313,7 @@ class Table:
 
 
 def _is_internal(field: pa.Field) -> bool:
-    return PACKETS_OF in (field.metadata or {})
+    return PACKETS_OF in (field.metadata or {}) or is_stamp(field)
 
 
 def packets_field(column: str) -> pa.Field:

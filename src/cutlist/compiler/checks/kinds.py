@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DECODE = frozenset(
     {
-        *("clip", "at_fps", "frames", "resize", "resize_short", "crop", "center_crop", "raw"),
+        *("clip", "at_fps", "frames", "resize", "resize_short", "crop", "center_crop", "raw", "as_file"),
         *("audio", "random_clip", "random_crop", "random_flip"),
     }
 )

@@ -1,0 +1,450 @@
+"""The run of a featurizer over a table: which rows, read how, computed, kept, committed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cutlist.backfill.checkpoint import Checkpoint, left_behind
+from cutlist.backfill.inputs import Input, inputs_of
+from cutlist.backfill.outputs import checked_outputs
+from cutlist.backfill.stale import Rows, changed_rows, rows_of
+from cutlist.errors import FeaturizerError, StorageError
+from cutlist.reader import Part, Reader
+from cutlist.store import FEATURIZER, Feature, Store, Table, feature_fields, place_of
+from cutlist.watch import counting
+
+if TYPE_CHECKING:
+    from cutlist.backfill.featurizer import Batch, Declared
+    from cutlist.engine import Engine
+    from cutlist.reader import Row
+
+COMMIT_SECONDS = 30.0
+"""Results are committed when a fragment ends, but not sooner than so after the last commit, unless they are many."""
+
+COMMIT_BYTES = 64 * 2**20
+"""So many bytes of results are many: they are committed where the fragment ends."""
+
+MOST_BYTES = 2**30
+"""So many are committed before it ends, which writes what there is of its column once more."""
+
+HOPELESS_ROWS = 32
+"""If the first so many rows all fail, the featurizer is at fault, or its inputs; not the rows."""
+
+_FAILED = [pa.field("_error_type", pa.string()), pa.field("_message", pa.string()), pa.field("_column", pa.string())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which rows are to be computed.
+
+    Attributes:
+        row_ids: Only these, uint64, of a predicate or view; None: all.
+        errors_only: Those that failed before, and no others.
+        again: All of them, also those that have a value.
+    """
+
+    row_ids: NDArray[np.uint64] | None = None
+    errors_only: bool = False
+    again: bool = False
+
+    def chosen(self, rows: Rows, fingerprint: int) -> NDArray[np.int64]:
+        """Return the places of the rows that are to be computed, int64."""
+        if self.again:
+            wanted = np.ones(len(rows.row_ids), dtype=bool)
+        elif self.errors_only:
+            wanted = rows.failed
+        else:
+            wanted = rows.never | rows.stale(fingerprint)
+        if self.row_ids is not None:
+            wanted = wanted & np.isin(rows.row_ids, self.row_ids)
+        return np.flatnonzero(wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillReport:
+    """What a backfill did. Counts of rows.
+
+    Attributes:
+        num_computed: That have a value now.
+        num_failed: That failed; they are in `_failures`.
+        num_restored: Of both, how many an earlier run, that was stopped, had computed.
+        num_skipped: Without a value, as an input of theirs is NULL.
+        num_changed: Whose inputs changed while they were computed, or which were deleted; the next run takes them.
+        num_before: That had a value already.
+        num_failed_before: That failed in an earlier run, and were left alone.
+    """
+
+    table: str
+    featurizer: str
+    columns: tuple[str, ...]
+    version: int
+    num_computed: int = 0
+    num_failed: int = 0
+    num_restored: int = 0
+    num_skipped: int = 0
+    num_changed: int = 0
+    num_before: int = 0
+    num_failed_before: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        rate = f" ({self.num_computed / self.seconds:,.0f} rows/s)" if self.seconds >= 1 and self.num_computed else ""
+        parts = [f"{self.table}.{', '.join(self.columns)} by {self.featurizer}: {self.num_computed:,} computed{rate}"]
+        if self.num_restored:
+            parts.append(f"{self.num_restored:,} of them by a run that was stopped")
+        if self.num_failed:
+            parts.append(f"{self.num_failed:,} failed (SELECT row_id, message FROM _failures)")
+        if self.num_before:
+            parts.append(f"{self.num_before:,} were there")
+        if self.num_failed_before:
+            parts.append(f"{self.num_failed_before:,} failed before (errors_only tries them again)")
+        if self.num_skipped:
+            parts.append(f"{self.num_skipped:,} have no input")
+        if self.num_changed:
+            parts.append(f"{self.num_changed:,} changed meanwhile (run it again)")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How to run: the device of the featurizer, threads, bytes that are read ahead, whether to show a progress bar."""
+
+    device: str = "cpu"
+    num_threads: int = 1
+    prefetch_bytes: int = 512 * 2**20
+    progress: bool | None = None
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """A run under way."""
+
+    store: Store
+    table: Table
+    declared: Declared
+    inputs: Sequence[Input]
+    checkpoint: Checkpoint
+    how: How
+    columns: frozenset[str]  # of the table, that it reads
+    report: BackfillReport
+    succeeded: bool = False
+    hopeless: int = 0
+    num_failed: int = 0
+    began: float = field(default_factory=time.monotonic)
+    committed: float = field(default_factory=time.monotonic)
+
+    def count(self, **more: int) -> None:
+        """Add to counts of the report."""
+        self.report = replace(self.report, **{name: getattr(self.report, name) + by for name, by in more.items()})
+
+
+def backfill(
+    engine: Engine, store: Store, table: Table, declared: Declared, scope: Scope, how: How, folder: Path
+) -> BackfillReport:
+    """Compute a feature for the rows of a table that are to have it, and write it into the table.
+
+    Args:
+        engine: Over the latest versions of the tables.
+        table: At its latest version.
+        folder: Where results are kept that are not committed yet.
+
+    Raises:
+        FeaturizerError: if it does not fit the table, returns what it did not declare, fails on all of the first rows,
+            or is being run by another process.
+        QueryError: if its inputs cannot be compiled.
+        CatalogError: if the table cannot be written.
+    """
+    inputs = inputs_of(engine, table, declared)
+    mine = folder / f"{table.name}.{declared.name}"
+    lock = filelock.FileLock(folder / f"{table.name}.{declared.name}.lock")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise FeaturizerError(
+            f"featurizer {declared.name} is being run over table {table.name} by another process; wait until it ends"
+        ) from None
+    try:
+        table = _prepared(store, table, declared)
+        key = f"{table.identity} {declared.fingerprint}"
+        columns = frozenset(name for each in inputs for name in each.columns)
+        fields = [pa.field("_rowid", pa.uint64()), *declared.outputs, *_FAILED]
+        schema = pa.schema([each.with_nullable(True) for each in fields])
+        run = _Run(
+            store=store,
+            table=table,
+            declared=declared,
+            inputs=inputs,
+            checkpoint=Checkpoint(mine, schema, key=key, version=engine.snapshot.tables[table.name].version),
+            how=how,
+            columns=columns,
+            report=BackfillReport(
+                table=table.name,
+                featurizer=declared.title,
+                columns=tuple(each.name for each in declared.outputs),
+                version=table.version,
+            ),
+        )
+        for file, version, results in left_behind(mine, key):
+            before = run.report.num_computed + run.report.num_failed
+            _write(run, results, version)
+            run.count(num_restored=run.report.num_computed + run.report.num_failed - before)
+            file.unlink()
+        rows = rows_of(store, store.open(table.name), table.features.get(declared.name), columns)
+        todo = scope.chosen(rows, declared.fingerprint)
+        there = ~(rows.never | rows.stale(declared.fingerprint))
+        there[todo] = False
+        run.count(num_before=int((there & ~rows.failed).sum()), num_failed_before=int((there & rows.failed).sum()))
+        if len(todo):
+            _compute(run, rows, todo)
+        return replace(run.report, seconds=time.monotonic() - run.began)
+    finally:
+        lock.release()
+
+
+def _prepared(store: Store, table: Table, declared: Declared) -> Table:
+    """Return the table with the columns of the featurizer, and its version in their metadata."""
+    fields = feature_fields(declared.name, declared.outputs)
+    for each in fields:
+        there = next((one for one in table.schema if one.name.lower() == each.name.lower()), None)
+        if there is None:
+            continue
+        by = (there.metadata or {}).get(FEATURIZER, b"").decode()
+        if each.name in (output.name for output in declared.outputs) and by != declared.name:
+            owner = f"the featurizer {by}" if by else "another hand"
+            raise FeaturizerError(
+                f"featurizer {declared.title} makes a column {each.name}, and table {table.name} has one by {owner}; "
+                f"give the output another name"
+            )
+        if there.type != each.type:
+            raise FeaturizerError(
+                f"featurizer {declared.title} makes {each.name} as {each.type}, and table {table.name} has it as "
+                f"{there.type}; give the output another name, or drop the column"
+            )
+    table = store.add_columns(table.name, fields)
+    facts = {"version": declared.version, "inputs": declared.inputs, "parameters": declared.parameters}
+    return store.note_featurizer(table.name, declared.name, declared.fingerprint, facts)
+
+
+# -- computing --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failed:
+    """Why a row has no value: an error of the featurizer, or of a medium of a column."""
+
+    column: str
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Computed:
+    """What was made of a batch: the row ids, an array for each output, and the rows that failed."""
+
+    row_ids: Sequence[int]
+    arrays: Sequence[pa.Array]
+    failures: Mapping[int, _Failed]
+    num_skipped: int = 0
+
+
+def _compute(run: _Run, rows: Rows, todo: NDArray[np.int64]) -> None:
+    """Compute rows, fragment by fragment, and commit them."""
+    run.declared.featurizer.setup(run.how.device)
+    todo = todo[np.lexsort((rows.row_ids[todo], rows.fragments[todo]))]
+    row_ids, fragments = rows.row_ids[todo], rows.fragments[todo]
+    with counting("rows", run.how.progress) as bar:
+        title = f"{run.declared.name} of {run.table.name}"
+        task = bar.add_task(title, total=len(todo))
+        try:
+            for each in run.inputs:
+                positions, mine = each.split(row_ids)
+                ends = np.flatnonzero(np.diff(fragments[mine], append=-1)) + 1  # of fragments, in positions
+                done = 0
+                for computed in _computed(run, each, positions):
+                    _keep(run, computed)
+                    before, done = done, done + len(computed.row_ids) + computed.num_skipped
+                    if _is_due(run, ended=bool(((ends > before) & (ends <= done)).any())):
+                        _commit(run)
+                    bar.advance(task, done - before)
+                    if run.num_failed:
+                        bar.update(task, description=f"{title} ({run.num_failed:,} failed)")
+                row_ids, fragments = row_ids[~mine], fragments[~mine]
+            run.count(num_skipped=len(row_ids))
+            bar.advance(task, len(row_ids))
+        finally:
+            _commit(run)
+
+
+def _is_due(run: _Run, *, ended: bool) -> bool:
+    """Return whether to commit: where a fragment ends, so that its column is written once, and a while has passed."""
+    if run.checkpoint.num_bytes >= COMMIT_BYTES:
+        return ended or run.checkpoint.num_bytes >= MOST_BYTES
+    return ended and time.monotonic() - run.committed >= COMMIT_SECONDS
+
+
+def _computed(run: _Run, given: Input, positions: NDArray[np.int64]) -> Iterator[_Computed]:
+    """Yield what is made of the samples at positions, batch by batch, in order."""
+    reader = Reader(
+        [given.selection],
+        run.store,
+        num_threads=run.how.num_threads,
+        prefetch_bytes=run.how.prefetch_bytes,
+        spare=lambda step, sample, attempt: None,  # a row whose media cannot be decoded has failed
+    )
+    size = run.declared.featurizer.batch_size
+    batches = [positions[start : start + size] for start in range(0, len(positions), size)]
+    asked = [given.selection.packed().column(0).take(pa.array(each)).to_pylist() for each in batches]
+    steps = reader.read([Part(0, each)] for each in batches)
+    with contextlib.closing(steps):
+        work = ((ids, rows) for ids, rows in zip(asked, steps, strict=True))
+        if not run.declared.featurizer.parallel:
+            for ids, rows in work:
+                yield _called(run, reader, ids, rows)
+            return
+        waiting: deque[Future[_Computed]] = deque()
+        pool = ThreadPoolExecutor(run.how.num_threads, thread_name_prefix="cutlist-featurize")
+        try:
+            for ids, rows in work:
+                if len(waiting) > run.how.num_threads:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(_called, run, reader, ids, rows))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _called(run: _Run, reader: Reader, asked: Sequence[int], rows: Sequence[Row]) -> _Computed:
+    """Return what is made of the rows that could be read, of those that were asked for."""
+    names = [each.name for each in run.declared.outputs]
+    good = [row for row in rows if all(value is not None for value in row.values())]
+    ids = [row["_rowid"] for row in good]
+    arrays, failures = _outputs(run, good)
+    read = {row["_rowid"] for row in rows}
+    lost = [each for each in asked if each not in read]
+    if lost:
+        told = {each.row_id: each for each in list(reader.failures)}
+        for number, row_id in enumerate(lost, start=len(ids)):
+            said = told[row_id]
+            failures[number] = _Failed(column=said.column, error_type=said.error_type, message=said.message)
+        empty = [pa.nulls(len(lost), each.type) for each in arrays]
+        arrays = [pa.concat_arrays(pair) for pair in zip(arrays, empty, strict=True)]
+    assert len(arrays) == len(names)
+    return _Computed(
+        row_ids=[*ids, *lost], arrays=arrays, failures=failures, num_skipped=len(asked) - len(ids) - len(lost)
+    )
+
+
+def _outputs(run: _Run, rows: Sequence[Row]) -> tuple[list[pa.Array], dict[int, _Failed]]:
+    """Return what the featurizer makes of rows; where it raises, of each row alone."""
+    declared, table = run.declared, run.table
+    if not rows:
+        return [pa.nulls(0, each.type) for each in declared.outputs], {}
+    batch: Batch = {name: [row[name] for row in rows] for name in rows[0] if name != "_rowid"}
+    places = [place_of(table.name, table.version, [row["_rowid"]], declared.outputs[0].name) for row in rows]
+    try:
+        arrays, failures = checked_outputs(declared, declared.featurizer(batch), places)
+    except (FeaturizerError, StorageError):
+        raise
+    except Exception as error:
+        if len(rows) == 1:
+            return [pa.nulls(1, each.type) for each in declared.outputs], {0: _failed(run, error)}
+        parts = [_outputs(run, [row]) for row in rows]
+        arrays = [pa.concat_arrays(each) for each in zip(*(part[0] for part in parts), strict=True)]
+        return arrays, {number: part[1][0] for number, part in enumerate(parts) if part[1]}
+    return arrays, {number: _failed(run, error) for number, error in failures.items()}
+
+
+def _failed(run: _Run, error: Exception) -> _Failed:
+    return _Failed(column=run.declared.outputs[0].name, error_type=type(error).__name__, message=str(error))
+
+
+# -- keeping ----------------------------------------------------------------------------------------------------------
+
+
+def _keep(run: _Run, computed: _Computed) -> None:
+    """Keep what was computed until it is committed.
+
+    Raises:
+        FeaturizerError: if nothing but failures of the featurizer has come so far, and these are many.
+    """
+    if not computed.row_ids:
+        run.count(num_skipped=computed.num_skipped)
+        return
+    failures = [computed.failures.get(number) for number in range(len(computed.row_ids))]
+    own = [each for each in failures if each is not None and each.column == run.declared.outputs[0].name]
+    run.succeeded |= len(own) < len(failures)
+    run.num_failed += sum(each is not None for each in failures)
+    run.hopeless += len(own)
+    if not run.succeeded and run.hopeless >= HOPELESS_ROWS:
+        run.checkpoint.clear()
+        raise FeaturizerError(
+            f"featurizer {run.declared.title} failed on each of the first {run.hopeless:,} rows of {run.table.name}, "
+            f"so nothing was written; the last: {own[-1].error_type}: {own[-1].message}"
+        )
+    said = [[getattr(each, name, None) for each in failures] for name in ("error_type", "message", "column")]
+    columns = [
+        pa.array(computed.row_ids, pa.uint64()),
+        *computed.arrays,
+        *(pa.array(each, pa.string()) for each in said),
+    ]
+    run.checkpoint.add(pa.record_batch(columns, schema=run.checkpoint.schema))
+    run.count(num_skipped=computed.num_skipped)
+
+
+def _commit(run: _Run) -> None:
+    """Write what was kept into the table."""
+    if run.checkpoint.num_rows:
+        _write(run, run.checkpoint.results(), run.checkpoint.version)
+        run.checkpoint.clear()
+    run.committed = time.monotonic()
+
+
+def _write(run: _Run, results: pa.Table, version: int) -> None:
+    """Write results into the table, but those of rows that are gone, or whose inputs are not those of a version."""
+    declared = run.declared
+    feature = Feature(name=declared.name, columns=(), made={})
+    names = [each.name for each in declared.outputs]
+
+    def make(base: Table) -> pa.Table:
+        there = results.filter(pa.array(base.has_rows(results["_rowid"].to_numpy())))
+        ids = there["_rowid"].to_numpy()
+        since = np.full(len(ids), version)
+        there = there.filter(pa.array(~changed_rows(run.store, base, run.columns, ids, since)))
+        failed = pc.is_valid(there["_error_type"]).to_numpy()
+        stamps = {
+            feature.made_by: pa.array(np.full(len(there), declared.fingerprint)),
+            feature.made_at: pa.array(np.where(failed, -base.version, base.version)),
+        }
+        return pa.table({name: there[name] for name in ("_rowid", *names)} | stamps)
+
+    table, written = run.store.fill(run.table.name, make)
+    told = results.filter(pc.is_in(results["_rowid"], written["_rowid"])).filter(pc.is_valid(pc.field("_error_type")))
+    run.store.record_failures(
+        {
+            "table": run.table.name,
+            "version": version,
+            "row_id": row["_rowid"],
+            "column": row["_column"],
+            "stage": "featurizer" if row["_column"] in names else "decode",
+            "error_type": row["_error_type"],
+            "message": row["_message"],
+        }
+        for row in told.select(["_rowid", *(each.name for each in _FAILED)]).to_pylist()
+    )
+    run.report = replace(run.report, version=table.version)
+    run.count(num_computed=len(written) - len(told), num_failed=len(told), num_changed=len(results) - len(written))

@@ -1,0 +1,88 @@
+"""The inputs of a featurizer, compiled like a training set: one sample for each row of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cutlist.compiler import quoted
+from cutlist.engine import compile_plan
+from cutlist.errors import FeaturizerError, QueryError
+
+if TYPE_CHECKING:
+    from cutlist.backfill.featurizer import Declared
+    from cutlist.engine import Compiled, Engine
+    from cutlist.selection import Selection
+    from cutlist.store import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One alternative of a featurizer's inputs, over one table.
+
+    Attributes:
+        columns: The columns of the table that it reads.
+        row_ids: Of the samples that have all their media, uint64, ascending.
+        places: Where in the selection each of these is, int64.
+    """
+
+    selection: Selection
+    columns: frozenset[str]
+    row_ids: NDArray[np.uint64]
+    places: NDArray[np.int64]
+
+    def split(self, row_ids: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the positions of those row ids that have all their media, in their order, and which of them these are.
+
+        Returns:
+            int64, shape (m,), and bool, shape (n,), with m of n true.
+        """
+        found = np.searchsorted(self.row_ids, row_ids)
+        mine = np.append(self.row_ids, np.uint64(0))[found] == row_ids if len(self.row_ids) else found < 0
+        mine &= found < len(self.row_ids)
+        return self.places[found[mine]], mine
+
+
+def inputs_of(engine: Engine, table: Table, declared: Declared) -> list[Input]:
+    """Return the alternatives of a featurizer's inputs that the table has the columns for; reads no media.
+
+    Raises:
+        QueryError: if there is none; about the first of them.
+        FeaturizerError: if one does not give one sample for each row.
+    """
+    found: list[Input] = []
+    errors: list[QueryError] = []
+    for sql in declared.inputs:
+        statement = engine.parse(f"SELECT _rowid,\n{sql}\nFROM {quoted(table.name)}", f"inputs of {declared.title}")
+        try:
+            compiled = compile_plan(engine, engine.plan(statement, strict=True))
+        except QueryError as error:
+            errors.append(error)
+            continue
+        found.append(_input(compiled, declared, table))
+    if not found:
+        raise errors[0]
+    return found
+
+
+def _input(compiled: Compiled, declared: Declared, table: Table) -> Input:
+    selection = compiled.selection
+    samples = selection.packed()
+    row_ids = samples.column(0).to_numpy()
+    if len(row_ids) > 1 and not (row_ids[1:] > row_ids[:-1]).all():
+        raise FeaturizerError(
+            f"inputs of {declared.title}: there are {len(row_ids):,} samples of "
+            f"{len(np.unique(row_ids)):,} rows of {table.name}; expected one for each row"
+        )
+    there = np.ones(len(row_ids), dtype=bool)
+    for index, column in enumerate(selection.columns):
+        if column.media and column.null_count:
+            there &= pc.is_valid(samples.column(index)).to_numpy()
+    asked = {name for scan in compiled.scanned.values() for names, _ in scan.asked for name in names}
+    columns = frozenset({*asked, *(each.column for each in selection.sources)} - {"_rowid"})
+    places = np.flatnonzero(there)
+    return Input(selection=selection, columns=columns, row_ids=row_ids[places], places=places)
