@@ -13,8 +13,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
-from cutlist.backfill import BackfillReport, How, MediaProbe, PacketIndexes, Scope, backfill, declared
+from cutlist.backfill import (
+    BackfillReport,
+    How,
+    MediaProbe,
+    PacketIndexes,
+    Refresh,
+    Scope,
+    backfill,
+    declared,
+    installed,
+    refresh_statement,
+)
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.checking import CheckReport, check_column
 from cutlist.compiler import quoted
@@ -30,6 +42,7 @@ from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
 from cutlist.settings import Settings, num_cores, read_settings
 from cutlist.sidecar import drop_sidecars, sidecar_of
+from cutlist.status import FeatureStatus, status_of
 from cutlist.store import Store, Table
 from cutlist.trace import Trace, trace
 from cutlist.views import View, load_views
@@ -144,6 +157,9 @@ class Session:
         A media column is a media reference, and `_rowid` a column of every table that is there when it is named. Each
         call has a DuckDB connection of its own: tables that are made stay, SET and TEMP do not.
 
+        `REFRESH COLUMN column ON table [WHERE predicate]` computes a feature where it is lacking or out of date, as
+        `backfill` does, and returns its report as a row.
+
         Returns:
             A lazy `duckdb.DuckDBPyRelation` (`.fetchall()`, `.pl()`, `.to_arrow_table()`, `.show()`), or None for a
             statement without rows.
@@ -151,6 +167,9 @@ class Session:
         Raises:
             QueryError: if DuckDB refuses it; has the place where that can be told.
         """
+        refresh = refresh_statement(query)
+        if refresh is not None:
+            return self._engine.relation(pa.Table.from_pylist([self._refreshed(refresh).row()]))
         return self._engine.sql(query)
 
     def compile(self, query: str, *, exclude_failures: bool = False) -> Selection:
@@ -465,6 +484,29 @@ class Session:
             return backfill(self._engine, self.store, found, chosen, scope, how, self._folder("_backfills"))
         finally:
             self.refresh()
+
+    def status(self, table: str | None = None) -> list[FeatureStatus]:
+        """Return how complete the features are: by featurizer how many rows have a value, an old one, a failure, none.
+
+        Args:
+            table: Its name; default: every table.
+
+        Raises:
+            CatalogError: if there is no such table.
+        """
+        found = self.tables.values() if table is None else [self._table(table)]
+        return [status for each in found for status in status_of(self.store, each)]
+
+    def _refreshed(self, statement: Refresh) -> BackfillReport:
+        """Run a REFRESH COLUMN statement."""
+        self.refresh()
+        features = self._table(statement.table).features.values()
+        made = {column: each for each in features for column in (each.name, *each.columns)}
+        feature = fold_case(made, statement.column)
+        given = statement.column
+        if feature is not None:
+            given = feature.name if feature.name in installed() else (feature.reference or feature.name)
+        return self.backfill(statement.table, given, where=statement.where)
 
     def _rows(self, table: Table, where: str | None, view: str | None) -> NDArray[np.uint64] | None:
         """Return the row ids of a table that a predicate is true for, and a view has; None for all."""

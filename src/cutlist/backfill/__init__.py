@@ -3,6 +3,8 @@
 from cutlist.backfill.backfill import BackfillReport, How, Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
 from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, featurizer, installed
+from cutlist.backfill.refresh import Refresh, refresh_statement
+from cutlist.backfill.stale import rows_of
 
 __all__ = [
     "BackfillReport",
@@ -12,9 +14,12 @@ __all__ = [
     "How",
     "MediaProbe",
     "PacketIndexes",
+    "Refresh",
     "Scope",
     "backfill",
     "declared",
     "featurizer",
     "installed",
+    "refresh_statement",
+    "rows_of",
 ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import numpy as np
@@ -100,6 +100,12 @@ class BackfillReport:
     num_failed_before: int = 0
     seconds: float = 0.0
 
+    def row(self) -> dict[str, Any]:
+        """Return the report as a row of a result of SQL."""
+        counts = ("computed", "failed", "skipped", "changed", "before", "failed_before")
+        numbers = {f"num_{each}": getattr(self, f"num_{each}") for each in counts}
+        return {"table": self.table, "featurizer": self.featurizer, "version": self.version, **numbers}
+
     def __str__(self) -> str:
         rate = f" ({self.num_computed / self.seconds:,.0f} rows/s)" if self.seconds >= 1 and self.num_computed else ""
         parts = [f"{self.table}.{', '.join(self.columns)} by {self.featurizer}: {self.num_computed:,} computed{rate}"]
@@ -146,6 +152,11 @@ class _Run:
     began: float = field(default_factory=time.monotonic)
     committed: float = field(default_factory=time.monotonic)
 
+    @property
+    def feature(self) -> Feature:
+        """The feature in the table."""
+        return self.table.features[self.declared.name]
+
     def count(self, **more: int) -> None:
         """Add to counts of the report."""
         self.report = replace(self.report, **{name: getattr(self.report, name) + by for name, by in more.items()})
@@ -178,9 +189,9 @@ def backfill(
             f"featurizer {declared.name} is being run over table {table.name} by another process; wait until it ends"
         ) from None
     try:
-        table = _prepared(store, table, declared)
-        key = f"{table.identity} {declared.fingerprint}"
         columns = frozenset(name for each in inputs for name in each.columns)
+        table = _prepared(store, table, declared, columns)
+        key = f"{table.identity} {declared.fingerprint}"
         fields = [pa.field("_rowid", pa.uint64()), *declared.outputs, *_FAILED]
         schema = pa.schema([each.with_nullable(True) for each in fields])
         run = _Run(
@@ -199,15 +210,19 @@ def backfill(
             ),
         )
         for file, version, results in left_behind(mine, key):
-            before = run.report.num_computed + run.report.num_failed
             _write(run, results, version)
-            run.count(num_restored=run.report.num_computed + run.report.num_failed - before)
             file.unlink()
-        rows = rows_of(store, store.open(table.name), table.features.get(declared.name), columns)
+        restored, lost = run.report.num_computed, run.report.num_failed
+        rows = rows_of(store, store.open(table.name), table.features[declared.name], columns)
+        _settle(run, rows)
         todo = scope.chosen(rows, declared.fingerprint)
         there = ~(rows.never | rows.stale(declared.fingerprint))
         there[todo] = False
-        run.count(num_before=int((there & ~rows.failed).sum()), num_failed_before=int((there & rows.failed).sum()))
+        run.count(
+            num_restored=restored + lost,
+            num_before=int((there & ~rows.failed).sum()) - restored,
+            num_failed_before=int((there & rows.failed).sum()) - lost,
+        )
         if len(todo):
             _compute(run, rows, todo)
         return replace(run.report, seconds=time.monotonic() - run.began)
@@ -215,7 +230,7 @@ def backfill(
         lock.release()
 
 
-def _prepared(store: Store, table: Table, declared: Declared) -> Table:
+def _prepared(store: Store, table: Table, declared: Declared, columns: Collection[str]) -> Table:
     """Return the table with the columns of the featurizer, and its version in their metadata."""
     fields = feature_fields(declared.name, declared.outputs)
     for each in fields:
@@ -235,8 +250,24 @@ def _prepared(store: Store, table: Table, declared: Declared) -> Table:
                 f"{there.type}; give the output another name, or drop the column"
             )
     table = store.add_columns(table.name, fields)
-    facts = {"version": declared.version, "inputs": declared.inputs, "parameters": declared.parameters}
+    facts = {
+        "version": declared.version,
+        "inputs": declared.inputs,
+        "parameters": declared.parameters,
+        "columns": sorted(columns),
+        "reference": declared.reference,
+    }
     return store.note_featurizer(table.name, declared.name, declared.fingerprint, facts)
+
+
+def _settle(run: _Run, rows: Rows) -> None:
+    """Note of rows that were written since, and have the same inputs still, that this was looked at."""
+    if rows.compared.any():
+        mine = {
+            "_rowid": pa.array(rows.row_ids[rows.compared]),
+            run.feature.made_at: pa.array(np.where(rows.failed, -rows.version, rows.version)[rows.compared]),
+        }
+        run.store.fill(run.table.name, lambda base: pa.table(mine))
 
 
 # -- computing --------------------------------------------------------------------------------------------------------
@@ -417,18 +448,18 @@ def _commit(run: _Run) -> None:
 def _write(run: _Run, results: pa.Table, version: int) -> None:
     """Write results into the table, but those of rows that are gone, or whose inputs are not those of a version."""
     declared = run.declared
-    feature = Feature(name=declared.name, columns=(), made={})
     names = [each.name for each in declared.outputs]
 
     def make(base: Table) -> pa.Table:
         there = results.filter(pa.array(base.has_rows(results["_rowid"].to_numpy())))
         ids = there["_rowid"].to_numpy()
         since = np.full(len(ids), version)
-        there = there.filter(pa.array(~changed_rows(run.store, base, run.columns, ids, since)))
+        changed, _ = changed_rows(run.store, base, run.columns, ids, since)
+        there = there.filter(pa.array(~changed))
         failed = pc.is_valid(there["_error_type"]).to_numpy()
         stamps = {
-            feature.made_by: pa.array(np.full(len(there), declared.fingerprint)),
-            feature.made_at: pa.array(np.where(failed, -base.version, base.version)),
+            run.feature.made_by: pa.array(np.full(len(there), declared.fingerprint)),
+            run.feature.made_at: pa.array(np.where(failed, -base.version, base.version)),
         }
         return pa.table({name: there[name] for name in ("_rowid", *names)} | stamps)
 

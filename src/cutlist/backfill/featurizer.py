@@ -169,6 +169,7 @@ class Declared:
 
     Attributes:
         inputs: The alternatives.
+        reference: Where it can be imported from again, `module:name`, if it can.
     """
 
     featurizer: Featurizer
@@ -177,6 +178,7 @@ class Declared:
     inputs: tuple[str, ...]
     outputs: tuple[pa.Field, ...]
     parameters: Mapping[str, str]
+    reference: str | None
 
     @property
     def title(self) -> str:
@@ -281,4 +283,21 @@ def _checked(found: Any) -> Declared:
         inputs=inputs,
         outputs=outputs,
         parameters=dict(found.parameters),
+        reference=_reference(found),
     )
+
+
+def _reference(found: Featurizer) -> str | None:
+    """Return where an object is, or its class that is made without arguments; None if it is in neither place."""
+    function = found.__dict__.get("_function")
+    kind = type(found)
+    module, name = (kind.__module__, kind.__qualname__) if function is None else _home(function)
+    there: Any = sys.modules.get(module)
+    for part in name.split("."):
+        there = getattr(there, part, None)
+    known = there is found or (there is kind and vars(found) == {})
+    return f"{module}:{name}" if known and module != "__main__" else None
+
+
+def _home(function: Callable[..., Any]) -> tuple[str, str]:
+    return function.__module__, function.__qualname__

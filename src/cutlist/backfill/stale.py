@@ -39,6 +39,8 @@ class Rows:
         made_by: The fingerprint of what made it, int64, 0 where nothing did.
         failed: Whether the featurizer failed.
         changed: Whether an input has changed since.
+        compared: Whether the row was written since, and comparing its inputs showed that they are the same.
+        version: Of the table.
     """
 
     row_ids: NDArray[np.uint64]
@@ -46,6 +48,8 @@ class Rows:
     made_by: NDArray[np.int64]
     failed: NDArray[np.bool_]
     changed: NDArray[np.bool_]
+    compared: NDArray[np.bool_]
+    version: int
 
     def stale(self, fingerprint: int) -> NDArray[np.bool_]:
         """Return which rows have a value, or a failure, that is out of date."""
@@ -70,23 +74,27 @@ def rows_of(store: Store, table: Table, feature: Feature | None, inputs: Collect
     none = np.zeros(len(row_ids), dtype=np.int64)
     made_by = none if feature is None else found[feature.made_by].fill_null(0).to_numpy()
     made_at = none if feature is None else found[feature.made_at].fill_null(0).to_numpy()
-    changed = np.zeros(len(row_ids), dtype=bool)
+    changed, compared = np.zeros((2, len(row_ids)), dtype=bool)
     made = np.flatnonzero(made_by)
     if len(made):
-        changed[made] = changed_rows(store, table, inputs, row_ids[made], np.abs(made_at[made]))
+        changed[made], compared[made] = changed_rows(store, table, inputs, row_ids[made], np.abs(made_at[made]))
     return Rows(
         row_ids=row_ids,
         fragments=(found["_rowaddr"].to_numpy() >> np.uint64(32)).astype(np.int64),
         made_by=made_by,
         failed=made_at < 0,
         changed=changed,
+        compared=compared,
+        version=table.version,
     )
 
 
 def changed_rows(
     store: Store, table: Table, inputs: Collection[str], row_ids: NDArray[np.uint64], since: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return which rows have other inputs in `table` than they had at the version `since`; bool, shape (n,).
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows have other inputs in `table` than at the version `since`, and which were found to have the same.
+
+    The rest, most of them, were not written since. Both are bool, shape (n,).
 
     Args:
         row_ids: uint64, (n,), all of them in `table`.
@@ -95,7 +103,7 @@ def changed_rows(
     """
     upstream = [each.made_at for each in table.features.values() if any(column in inputs for column in each.columns)]
     meta = dict(
-        zip((_UPDATED, _CREATED, *upstream), table.take_rows(row_ids, _UPDATED, _CREATED, *upstream), strict=True)
+        zip((_UPDATED, _CREATED, *upstream), table.scan_rows(row_ids, _UPDATED, _CREATED, *upstream), strict=True)
     )
     changed = np.zeros(len(row_ids), dtype=bool)
     for column in upstream:
@@ -107,7 +115,9 @@ def changed_rows(
     for version in np.unique(before[suspects]).tolist():
         mine = suspects[before[suspects] == version]
         changed[mine] = _differ(store, table, version, own, row_ids[mine])
-    return changed
+    compared = np.zeros(len(row_ids), dtype=bool)
+    compared[suspects] = ~changed[suspects]
+    return changed, compared
 
 
 def _differ(

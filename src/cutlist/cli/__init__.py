@@ -247,6 +247,53 @@ def index(
 
 
 @app.command()
+def backfill(
+    table: Annotated[str, typer.Argument(help="The table.")],
+    featurizer: Annotated[str, typer.Argument(help="The name of an installed featurizer, or module:name.")],
+    where: Annotated[str | None, typer.Option(help="Only rows for which this SQL is true.")] = None,
+    view: Annotated[str | None, typer.Option(help="Only rows of which this view, or query, has a medium.")] = None,
+    errors_only: Annotated[bool, typer.Option("--errors-only", help="Only rows on which it failed before.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also rows that have a value.")] = False,
+    device: Annotated[str, typer.Option(help="Of its model: cpu, cuda, cuda:1.")] = "cpu",
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Compute the columns of a featurizer for the rows that lack them, or have them out of date.
+
+    No medium is written. A run that was stopped goes on where it was; `cutlist status` shows what there is.
+
+    Example: `cutlist backfill videos sharpness --where "duration_seconds > 2" --view hd --root data`
+    """
+    with cutlist.connect(root, views=views) as session:
+        report = session.backfill(
+            table, featurizer, where=where, view=view, errors_only=errors_only, again=again, device=device
+        )
+    typer.echo(json.dumps(asdict(report), indent=1) if as_json else str(report))
+    if report.num_failed and not report.num_computed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    table: Annotated[str | None, typer.Argument(help="The table. [default: every table]")] = None,
+    as_json: AsJson = False,
+    root: Root = None,
+    views: Views = None,
+) -> None:
+    """Show how complete each feature is: rows with a value, an old one, a failure, and rows that were never computed.
+
+    Example: `cutlist status videos --root data`
+    """
+    with cutlist.connect(root, views=views) as session:
+        found = session.status(table)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], indent=1))
+    else:
+        plans.show_status(found)
+
+
+@app.command()
 def sheet(
     query: Query,
     out: Annotated[Path, typer.Argument(help="The picture file to write, e.g. out.png.")],

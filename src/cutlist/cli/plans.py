@@ -11,6 +11,7 @@ from rich.table import Table
 from cutlist.cli.rows import escaped
 from cutlist.compiler import Remark
 from cutlist.explain import Explanation
+from cutlist.status import FeatureStatus
 
 
 def show(plan: Explanation) -> None:
@@ -35,6 +36,35 @@ def show(plan: Explanation) -> None:
     )
     for warning in plan.warnings:
         console.print(f"[bold yellow]warning:[/bold yellow] {escaped(warning)}", soft_wrap=True)
+
+
+def show_status(found: Sequence[FeatureStatus]) -> None:
+    """Print how complete features are, a row for each featurizer of each table."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("no feature columns; `cutlist backfill TABLE FEATURIZER` makes some")
+        return
+    numbers = ("filled", "stale", "failed", "never computed", "bytes")
+    table = Table("table", "featurizer", "columns", header_style="bold")
+    for name in numbers:
+        table.add_column(name, justify="right")
+    for each in found:
+        total = each.num_filled + each.num_stale + each.num_failed + each.num_never
+        shown = (
+            ", ".join(each.columns)
+            if len(each.columns) <= 4
+            else f"{', '.join(each.columns[:3])}, … ({len(each.columns)})"
+        )
+        counts = (f"{each.num_stale:,}", f"{each.num_failed:,}", f"{each.num_never:,}")
+        table.add_row(
+            f"{each.table}@{each.version}",
+            each.featurizer,
+            shown,
+            f"{each.num_filled:,} ({each.num_filled / max(total, 1):.1%})",
+            *(f"[dim]{count}[/dim]" if count == "0" else count for count in counts),
+            decimal(each.num_bytes),
+        )
+    console.print(table)
 
 
 def show_remarks(remarks: Sequence[Remark], num_checked: int) -> None:

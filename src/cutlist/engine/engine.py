@@ -145,6 +145,12 @@ class Engine:
         with self.reading(query):
             return binding.cursor.sql(query)
 
+    def relation(self, table: pa.Table) -> duckdb.DuckDBPyRelation:
+        """Return an Arrow table as what `sql` returns."""
+        cursor = self.databases.cursor(compiling=False)
+        cursor.register("result", table)
+        return cursor.sql("FROM result")
+
     def _listing(self) -> pa.Table:
         """Return the names that a query may use, as SHOW TABLES tells them."""
         tables = [

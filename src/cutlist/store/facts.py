@@ -75,13 +75,20 @@ def _no_nulls(pages: list[str]) -> bool:
 
 def mean_sizes(dataset: lance.LanceDataset) -> dict[str, float]:
     """Return the average size in bytes of a value of each column: of its type, or as stored if the length varies."""
-    stored = {each.id: each.bytes_on_disk for each in cast("Any", dataset.stats.data_stats().fields)}
+    stored = stored_sizes(dataset)
     rows = max(sum(fragment.physical_rows for fragment in dataset.get_fragments()), 1)
     sizes = {}
-    for each, field in zip(dataset.lance_schema.fields(), dataset.schema, strict=True):
+    for field in dataset.schema:
         width = _fixed_width(field.type)
-        sizes[field.name] = width if width is not None else sum(stored.get(i, 0) for i in _ids(each)) / rows
+        sizes[field.name] = width if width is not None else stored[field.name] / rows
     return sizes
+
+
+def stored_sizes(dataset: lance.LanceDataset) -> dict[str, int]:
+    """Return the size in bytes of each column as it is stored."""
+    stored = {each.id: each.bytes_on_disk for each in cast("Any", dataset.stats.data_stats().fields)}
+    fields = zip(dataset.lance_schema.fields(), dataset.schema, strict=True)
+    return {field.name: sum(stored.get(i, 0) for i in _ids(each)) for each, field in fields}
 
 
 def _ids(field: Any) -> Iterator[int]:

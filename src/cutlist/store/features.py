@@ -25,7 +25,8 @@ STAMP_OF = b"cutlist:stamp_of"
 """Metadata of the two columns of stamps: the name of the featurizer."""
 
 MADE = b"cutlist:made"
-"""Metadata of `made_by`, JSON: fingerprint → version, inputs and parameters of the featurizer."""
+"""Metadata of `made_by`, JSON: fingerprint → `version`, `inputs` and `parameters` of the featurizer, the `columns` of
+the table that it reads, and its `reference`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,22 @@ class Feature:
 
     Attributes:
         columns: Its outputs.
-        made: Fingerprint → `version`, `inputs` and `parameters`; the last one that was run is last.
+        made: Fingerprint → what `MADE` says of it; the last one that was run is last.
     """
 
     name: str
     columns: tuple[str, ...]
     made: Mapping[int, Mapping[str, Any]]
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The columns that it was made of when it was last run."""
+        return frozenset(list(self.made.values())[-1]["columns"]) if self.made else frozenset()
+
+    @property
+    def reference(self) -> str | None:
+        """Where the featurizer that was last run is imported from, `module:name`, if that is known."""
+        return list(self.made.values())[-1].get("reference") if self.made else None
 
     @property
     def made_by(self) -> str:

@@ -13,7 +13,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, MediaError, StorageError, listing, suggest
-from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes
+from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes, stored_sizes
 from cutlist.store.features import Feature, features_of, is_stamp
 from cutlist.store.pointers import Pointer
 from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage, place_of
@@ -181,6 +181,11 @@ class Table:
         return cast("Mapping[str, float]", self._handles["mean_bytes"])
 
     @property
+    def stored_bytes(self) -> Mapping[str, int]:
+        """What each column takes on disk; of media what is beside them, not their bytes."""
+        return stored_sizes(self.dataset)
+
+    @property
     def indexes(self) -> Mapping[str, frozenset[str]]:
         """The kinds of the indexes of each column that has any, e.g. `BTREE`."""
         return index_kinds(self.dataset)
@@ -274,6 +279,21 @@ class Table:
         """
         taken = self._taken(row_ids, *columns)
         return [taken[each].combine_chunks() for each in columns]
+
+    def scan_rows(self, row_ids: NDArray[np.uint64], *columns: str) -> list[pa.Array]:
+        """Return what `take_rows` does, by a scan of the fragments that the rows are in.
+
+        For columns that Lance makes up of each row, `_row_created_at_version` and its like, which 14.0 cannot take.
+
+        Raises:
+            MediaError: if a row is gone from this version.
+            StorageError: if the storage fails.
+        """
+        wanted = set(np.unique(self.fragments(row_ids)).tolist())
+        fragments = [each for each in self.dataset.get_fragments() if each.fragment_id in wanted]
+        found = self.dataset.scanner(columns=["_rowid", *columns], fragments=fragments).to_table()
+        places = pyarrow.compute.index_in(pa.array(row_ids), found["_rowid"].combine_chunks())
+        return [found[each].combine_chunks().take(places) for each in columns]
 
     def fragments(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the number of the fragment that each row is in; int64, shape (n,).

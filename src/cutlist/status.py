@@ -1,0 +1,72 @@
+"""How complete the features of tables are: by column, how many rows have a value, an old one, a failure, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cutlist.backfill import declared, installed, rows_of
+from cutlist.errors import FeaturizerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cutlist.store import Feature, Store, Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureStatus:
+    """The columns of one featurizer in a table, and how complete they are. Counts of rows, which add up to all.
+
+    Attributes:
+        featurizer: Name and version, of the one that is installed, else of the one that was run last.
+        num_filled: With a value that is up to date (which may be NULL).
+        num_stale: With a value, or a failure, of an older version, or of inputs that have changed since.
+        num_failed: On which it failed.
+        num_never: That it was not run on; also those of which an input is NULL.
+        num_bytes: What the columns take on disk.
+    """
+
+    table: str
+    version: int
+    columns: tuple[str, ...]
+    featurizer: str
+    num_filled: int
+    num_stale: int
+    num_failed: int
+    num_never: int
+    num_bytes: int
+
+
+def status_of(store: Store, table: Table) -> Iterator[FeatureStatus]:
+    """Yield the status of each feature of a table, in the order of its columns."""
+    sizes = table.stored_bytes
+    for feature in table.features.values():
+        if not feature.made:
+            continue
+        title, fingerprint = _current(feature)
+        rows = rows_of(store, table, feature, feature.inputs)
+        stale = rows.stale(fingerprint)
+        yield FeatureStatus(
+            table=table.name,
+            version=table.version,
+            columns=feature.columns,
+            featurizer=title,
+            num_filled=int((~rows.never & ~stale & ~rows.failed).sum()),
+            num_stale=int(stale.sum()),
+            num_failed=int((rows.failed & ~stale).sum()),
+            num_never=int(rows.never.sum()),
+            num_bytes=sum(sizes.get(each, 0) for each in (*feature.columns, feature.made_by, feature.made_at)),
+        )
+
+
+def _current(feature: Feature) -> tuple[str, int]:
+    """Return the title and fingerprint that values are up to date with."""
+    if feature.name in installed():
+        try:
+            found = declared(feature.name)
+            return found.title, found.fingerprint
+        except FeaturizerError:  # it needs what is not installed
+            pass
+    fingerprint, facts = list(feature.made.items())[-1]
+    return f"{feature.name}@{facts['version']}", fingerprint
