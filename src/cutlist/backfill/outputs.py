@@ -106,9 +106,14 @@ def _converted(values: Any, kind: pa.DataType) -> pa.Array:
         return pa.array(values).cast(kind)
     if isinstance(values, np.ndarray) and pa.types.is_fixed_size_list(kind) and values.ndim == 2:
         if values.shape[1] != kind.list_size:
-            raise ValueError(f"{values.shape[1]} numbers, not {kind.list_size}")
+            raise ValueError(f"{values.shape[1]} numbers in each")
         return pa.FixedSizeListArray.from_arrays(_converted(values.reshape(-1), kind.value_type), type=kind)
-    return pa.array([each.tolist() if isinstance(each, np.ndarray) else each for each in values], type=kind)
+    listed = [each.tolist() if isinstance(each, np.ndarray | np.generic) else each for each in values]
+    if pa.types.is_integer(kind):  # of which Arrow would cut a fraction off
+        cut = next((each for each in listed if isinstance(each, float) and not each.is_integer()), None)
+        if cut is not None:
+            raise ValueError(f"{cut!r} is no whole number")
+    return pa.array(listed, type=kind)
 
 
 def _has_nan(array: pa.Array) -> NDArray[np.bool_]:
