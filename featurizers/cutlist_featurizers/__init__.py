@@ -1,6 +1,7 @@
-"""Featurizers: functions that compute a new column from media, one file each, named after the column.
+"""Featurizers: functions that compute a new column from media, one file each, named after the featurizer.
 
-A featurizer is plain Python over numpy arrays. Nothing here is imported by the core.
+A featurizer is plain Python over numpy arrays, and beside it in its file stands the measure as a function of its own:
+`laplacian_variance(frames)` under `sharpness`. Nothing here is imported by the core.
 """
 
 from __future__ import annotations
