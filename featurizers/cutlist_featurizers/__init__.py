@@ -7,6 +7,7 @@ A featurizer is plain Python over numpy arrays, and beside it in its file stands
 from __future__ import annotations
 
 from cutlist_featurizers.luminance import luminance
+from cutlist_featurizers.saturation import saturation
 from cutlist_featurizers.sharpness import sharpness
 
-__all__ = ["luminance", "sharpness"]
+__all__ = ["luminance", "saturation", "sharpness"]
