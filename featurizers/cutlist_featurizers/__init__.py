@@ -6,8 +6,9 @@ A featurizer is plain Python over numpy arrays, and beside it in its file stands
 
 from __future__ import annotations
 
+from cutlist_featurizers.entropy import entropy
 from cutlist_featurizers.luminance import luminance
 from cutlist_featurizers.saturation import saturation
 from cutlist_featurizers.sharpness import sharpness
 
-__all__ = ["luminance", "saturation", "sharpness"]
+__all__ = ["entropy", "luminance", "saturation", "sharpness"]
