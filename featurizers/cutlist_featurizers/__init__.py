@@ -6,9 +6,10 @@ A featurizer is plain Python over numpy arrays, and beside it in its file stands
 
 from __future__ import annotations
 
+from cutlist_featurizers.black_borders import black_borders
 from cutlist_featurizers.entropy import entropy
 from cutlist_featurizers.luminance import luminance
 from cutlist_featurizers.saturation import saturation
 from cutlist_featurizers.sharpness import sharpness
 
-__all__ = ["entropy", "luminance", "saturation", "sharpness"]
+__all__ = ["black_borders", "entropy", "luminance", "saturation", "sharpness"]
