@@ -20,14 +20,14 @@ from tests.featurizers.pictures import flat, noise
 
 import cutlist
 from cutlist.backfill.featurizer import ENTRY_POINTS, declared
-from cutlist_featurizers import black_borders, entropy, luminance, saturation, sharpness
+from cutlist_featurizers import black_borders, entropy, luminance, phash, saturation, sharpness
 
 if TYPE_CHECKING:
     from tests.conftest import Made
 
     from cutlist.backfill import Featurizer
 
-OF_PIXELS = (black_borders, entropy, luminance, saturation, sharpness)
+OF_PIXELS = (black_borders, entropy, luminance, phash, saturation, sharpness)
 
 every = pytest.mark.parametrize("featurizer", OF_PIXELS, ids=lambda each: each.name)
 
