@@ -1,10 +1,18 @@
-"""Featurizers: functions that compute a new column from media, one file each, named after the column.
+"""Featurizers: functions that compute a new column from media, one file each, named after the featurizer.
 
-A featurizer is plain Python over numpy arrays. Nothing here is imported by the core.
+A featurizer is plain Python over numpy arrays or the bytes of a file, and beside it in its file stands the measure as a
+function of its own: `measure_motion(video)` above `motion`. Nothing here is imported by the core.
+
+| file | what is in it |
+|---|---|
+| `sharpness` | measures of pixels |
+| `motion` | measures over time |
+| `filters`, `motion_vectors`, `rows` | what they share: FFmpeg's filters, an encoder's vectors, a batch by rows |
 """
 
 from __future__ import annotations
 
+from cutlist_featurizers.motion import motion
 from cutlist_featurizers.sharpness import sharpness
 
-__all__ = ["sharpness"]
+__all__ = ["motion", "sharpness"]
