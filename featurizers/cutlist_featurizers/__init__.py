@@ -6,13 +6,15 @@ function of its own: `measure_motion(video)` above `motion`. Nothing here is imp
 | file | what is in it |
 |---|---|
 | `sharpness` | measures of pixels |
-| `motion` | measures over time |
+| `motion`, `scenes`, `freeze` | measures over time |
 | `filters`, `motion_vectors`, `rows` | what they share: FFmpeg's filters, an encoder's vectors, a batch by rows |
 """
 
 from __future__ import annotations
 
+from cutlist_featurizers.freeze import freeze
 from cutlist_featurizers.motion import motion
+from cutlist_featurizers.scenes import scenes
 from cutlist_featurizers.sharpness import sharpness
 
-__all__ = ["motion", "sharpness"]
+__all__ = ["freeze", "motion", "scenes", "sharpness"]
