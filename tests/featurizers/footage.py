@@ -103,7 +103,7 @@ def real_videos(folder: Path, *, at_most_seconds: float, each_of: int = 2, audio
         for row in csv.DictReader(file):
             is_short = row["subset"] == "videos" and float(row["duration_s"] or 1e9) <= at_most_seconds
             is_small = int(row["width"] or 1e9) <= 1920
-            if is_short and is_small and (not audio or row["has_audio"] == "1"):
+            if is_short and is_small and (not audio or row["audio_codec"]):
                 kind = (Path(row["file"]).parts[1], row["codec"], row["container"], row["pix_fmt"], row["audio_codec"])
                 found.setdefault(kind, []).append(folder / row["file"])
     return [path for paths in found.values() for path in paths[:each_of]]
