@@ -40,8 +40,8 @@ def measure_motion(source: Source) -> Motion:
 
     - `motion_per_frame` is FFmpeg's vmafmotion: the mean absolute difference of the luma of neighbouring frames, both
       blurred by the 5-tap Gaussian of VMAF, in 8-bit levels [0, 255], to two decimals as FFmpeg gives them. The first
-      frame's is 0. Pixel formats other than YUV 4:2:0, 4:2:2 and 4:4:4 of 8 and 10 bits, full-range ones too, are
-      converted to these first, as FFmpeg does it.
+      frame's is 0. Luma counts as it is stored, whether its range is full or limited; pixel formats other than YUV
+      4:2:0, 4:2:2 and 4:4:4 of 8 and 10 bits are converted to one of these, as FFmpeg does it.
     - `motion` is the mean of it, with the first frame's 0: FFmpeg's "VMAF Motion avg". Thresholds in use: from 2.0
       (Movie Gen, EasyAnimate), two-sided (Open-Sora 2.0, which adds it to the caption).
     - `motion_vectors_mean` is the mean over pixels and frames of the length of the codec's motion vector divided by

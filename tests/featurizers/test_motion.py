@@ -92,13 +92,13 @@ def test_equals_vmafmotion_on_real_videos(shared_media: Path) -> None:
         with av.open(io.BytesIO(data), "r") as container:
             stream = container.streams.video[0]
             if (
-                stream.codec_context.pix_fmt not in ("yuv420p", "yuv422p", "yuv444p")
+                stream.codec_context.pix_fmt not in ("yuv420p", "yuv422p", "yuv444p", "yuvj420p")
                 or len(container.streams.video) > 1
             ):
                 continue
         lumas = lumas_of(data, 12)
         measured = measure_motion(data).motion_per_frame[:12]
-        assert measured == pytest.approx(vmafmotion(lumas), rel=0.01, abs=0.02), path.name
+        assert measured == pytest.approx(vmafmotion(lumas), rel=0.01, abs=0.015), path.name
         compared += 1
     assert compared >= 10
 
