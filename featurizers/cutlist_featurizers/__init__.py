@@ -1,23 +1,43 @@
 """Featurizers: functions that compute a new column from media, one file each, named after the featurizer.
 
-A featurizer is plain Python over numpy arrays, and beside it in its file stands the measure as a function of its own:
-`laplacian_variance(frames)` under `sharpness`. Nothing here is imported by the core.
+A featurizer is plain Python over numpy arrays or the bytes of a file, and beside it in its file stands the measure as a
+function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing here is imported by the core.
 
 | file | what is in it |
 |---|---|
 | `sharpness`, `luminance`, `saturation`, `entropy` | measures of pixels |
 | `black_borders` | the box inside a letterbox, for `crop` |
 | `phash` | perceptual hashes, for duplicates |
-| `frames`, `luma`, `rows` | what they share: the shape of a clip, luma, a batch by rows |
+| `motion`, `scenes`, `freeze`, `keyframes` | measures over time |
+| `loudness` | measures of sound |
+| `frames`, `luma`, `rows` | what those of pixels share: the shape of a clip, luma, a batch by rows |
+| `filters`, `motion_vectors` | what those over time share: FFmpeg's filters, an encoder's vectors |
 """
 
 from __future__ import annotations
 
 from cutlist_featurizers.black_borders import black_borders
 from cutlist_featurizers.entropy import entropy
+from cutlist_featurizers.freeze import freeze
+from cutlist_featurizers.keyframes import keyframes
+from cutlist_featurizers.loudness import loudness
 from cutlist_featurizers.luminance import luminance
+from cutlist_featurizers.motion import motion
 from cutlist_featurizers.phash import phash
 from cutlist_featurizers.saturation import saturation
+from cutlist_featurizers.scenes import scenes
 from cutlist_featurizers.sharpness import sharpness
 
-__all__ = ["black_borders", "entropy", "luminance", "phash", "saturation", "sharpness"]
+__all__ = [
+    "black_borders",
+    "entropy",
+    "freeze",
+    "keyframes",
+    "loudness",
+    "luminance",
+    "motion",
+    "phash",
+    "saturation",
+    "scenes",
+    "sharpness",
+]
