@@ -37,6 +37,11 @@ class FeatureStatus:
     num_never: int
     num_bytes: int
 
+    @property
+    def num_rows(self) -> int:
+        """The rows of the table."""
+        return self.num_filled + self.num_stale + self.num_failed + self.num_never
+
 
 def status_of(store: Store, table: Table) -> Iterator[FeatureStatus]:
     """Yield the status of each feature of a table, in the order of its columns."""

@@ -7,15 +7,17 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import lance
 import pyarrow as pa
 from PIL import Image
 
-import cutlist
 from cutlist.backfill import Batch, Featurizer
 from cutlist.store import Store, blob_array, blob_field
+
+if TYPE_CHECKING:
+    from cutlist import Session
 
 
 def picture(i: int, size: int = 8) -> bytes:
@@ -62,7 +64,7 @@ class Red(Featurizer):
         return {"red": [self.version * red for red in reds], "red_squared": [red * red for red in reds]}
 
 
-def reds(session: cutlist.Session, column: str = "red") -> dict[int, Any]:
+def reds(session: Session, column: str = "red") -> dict[int, Any]:
     """Return id → value."""
     return dict(session.refresh().sql(f"SELECT id, {column} FROM t").fetchall())
 
@@ -74,10 +76,12 @@ def media_files(root: Path, table: str = "t") -> dict[str, str]:
     return found
 
 
-def row_ids(session: cutlist.Session) -> dict[int, int]:
+def row_ids(session: Session) -> dict[int, int]:
     """Return id → row id."""
     return dict(session.refresh().sql("SELECT id, _rowid FROM t").fetchall())
 
 
-def rng(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
+def validate(root: Path, table: str = "t") -> None:
+    """Raise if Lance finds the table damaged."""
+    dataset: Any = lance.dataset(str(root / f"{table}.lance"))
+    dataset.validate()

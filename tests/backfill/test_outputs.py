@@ -75,7 +75,11 @@ def test_several_outputs_come_by_name() -> None:
         ([pa.int8()], [1, 2, 300], r"output a: 300 for row 2; expected int8"),
         ([pa.int8()], [1, 2.5, 3], r"output a: 2.5 for row 1; expected int8"),
         ([pa.int8()], np.array([1, 2.5, 3]), r"output a: .*2.5.* for row 1; expected int8"),
-        ([VECTOR], np.zeros((3, 4)), r"output a: float64 \(4,\) for row 0; expected fixed_size_list.*expected 3 but got"),
+        (
+            [VECTOR],
+            np.zeros((3, 4)),
+            r"output a: float64 \(4,\) for row 0; expected fixed_size_list.*expected 3 but got",
+        ),
         ([VECTOR], [[1, 2, 3], [1, 2], None], r"output a: .* for row 1; expected fixed_size_list"),
         ([VECTOR], np.zeros((3, 3, 3)), r"output a: float64 \(3, 3\) for row 0; expected fixed_size_list"),
         ([pa.int8(), pa.int8()], [1, 2, 3], r"returned a list; expected a dict with the outputs a, b"),

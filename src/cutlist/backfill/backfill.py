@@ -21,7 +21,7 @@ from cutlist.backfill.checkpoint import Checkpoint, left_behind
 from cutlist.backfill.inputs import Input, inputs_of
 from cutlist.backfill.outputs import checked_outputs
 from cutlist.backfill.stale import Rows, changed_rows, rows_of
-from cutlist.errors import FeaturizerError, StorageError
+from cutlist.errors import CatalogError, FeaturizerError, StorageError
 from cutlist.reader import Part, Reader
 from cutlist.store import FEATURIZER, Feature, Store, Table, feature_fields, place_of
 from cutlist.watch import counting
@@ -191,7 +191,7 @@ def backfill(
     try:
         columns = frozenset(name for each in inputs for name in each.columns)
         table = _prepared(store, table, declared, columns)
-        key = f"{table.identity} {declared.fingerprint}"
+        read = engine.snapshot.tables[table.name]
         fields = [pa.field("_rowid", pa.uint64()), *declared.outputs, *_FAILED]
         schema = pa.schema([each.with_nullable(True) for each in fields])
         run = _Run(
@@ -199,7 +199,9 @@ def backfill(
             table=table,
             declared=declared,
             inputs=inputs,
-            checkpoint=Checkpoint(mine, schema, key=key, version=engine.snapshot.tables[table.name].version),
+            checkpoint=Checkpoint(
+                mine, schema, key=str(declared.fingerprint), version=read.version, identity=read.identity
+            ),
             how=how,
             columns=columns,
             report=BackfillReport(
@@ -209,9 +211,11 @@ def backfill(
                 version=table.version,
             ),
         )
-        for file, version, results in left_behind(mine, key):
-            _write(run, results, version)
-            file.unlink()
+        for left in left_behind(mine, str(declared.fingerprint)):
+            with contextlib.suppress(CatalogError):  # a table that was made anew, or the version is gone
+                store.pinned(table.name, left.version, left.identity)
+                _write(run, left.results, left.version)
+            left.file.unlink()
         restored, lost = run.report.num_computed, run.report.num_failed
         rows = rows_of(store, store.open(table.name), table.features[declared.name], columns)
         _settle(run, rows)

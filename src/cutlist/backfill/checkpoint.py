@@ -1,8 +1,8 @@
 """Results that are not in their table yet, kept in a file such that a process that is killed has not computed in vain.
 
-They are committed many at a time: a commit writes the whole column of each fragment that it touches. What was computed
-between two commits is added to an Arrow stream, at most every `SAVE_SECONDS`; so this is what `kill -9` may cost, and a
-job that commits sooner writes none.
+They are committed many at a time: a commit writes the whole column of each fragment that it touches. What is computed
+between two commits is added to an Arrow stream, batch by batch, as long as that takes a small share of the time; so the
+batch under way is what `kill -9` costs.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-SAVE_SECONDS = 0.5
-"""How often results are written."""
+SHARE = 0.02
+"""Of the time, how much writing may take: where batches come faster, several are written together."""
 
 SUFFIX = ".arrows"
 
@@ -24,22 +25,23 @@ SUFFIX = ".arrows"
 class Checkpoint:
     """Results of one run, in memory and in a file of a folder."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, *, key: str, version: int):
+    def __init__(self, folder: Path, schema: pa.Schema, *, key: str, version: int, identity: str):
         """Make one; its file is made when it is first written. `schema` and `version` are kept as attributes.
 
         Args:
             schema: Of the results.
-            key: Tells the table and all that the values depend on; results under another key are not found again.
+            key: Tells what the values depend on; results under another key are not found again.
             version: Of the table that was read.
+            identity: Of the table at that version (`Table.identity`).
         """
-        self.schema = schema.with_metadata({b"key": key.encode(), b"version": str(version).encode()})
+        self.schema = schema.with_metadata({"key": key, "version": str(version), "identity": identity})
         self.version = version
         self._folder = folder
         self._file: Path | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
         self._sink: pa.NativeFile | None = None
         self._held: list[pa.RecordBatch] = []
-        self._saved = time.monotonic()
+        self._next = 0.0
         self.num_rows = 0
         self.num_bytes = 0
 
@@ -48,8 +50,11 @@ class Checkpoint:
         self._held.append(batch)
         self.num_rows += batch.num_rows
         self.num_bytes += batch.nbytes
-        if time.monotonic() - self._saved >= SAVE_SECONDS:
+        began = time.monotonic()
+        if began >= self._next:
             self._save()
+            ended = time.monotonic()
+            self._next = ended + (ended - began) / SHARE
 
     def _save(self) -> None:
         if self._writer is None:
@@ -62,7 +67,6 @@ class Checkpoint:
             self._writer.write_batch(batch)
         self._sink.flush()
         self._held.clear()
-        self._saved = time.monotonic()
 
     def results(self) -> pa.Table:
         """Return all that was added since the last `clear`."""
@@ -77,12 +81,21 @@ class Checkpoint:
             self._file.unlink(missing_ok=True)
         self._writer = self._sink = self._file = None
         self._held.clear()
-        self._saved = time.monotonic()
         self.num_rows = self.num_bytes = 0
 
 
-def left_behind(folder: Path, key: str) -> Iterator[tuple[Path, int, pa.Table]]:
-    """Yield what runs that were killed have left: each file, the version of the table that was read, and the results.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """The results of a run that was killed, their file, and which table was read at which version."""
+
+    file: Path
+    version: int
+    identity: str
+    results: pa.Table
+
+
+def left_behind(folder: Path, key: str) -> Iterator[Left]:
+    """Yield what runs that were killed have left.
 
     Files under another key, which nobody can use any more, are deleted. The last batch of a file may be cut.
     """
@@ -96,7 +109,12 @@ def left_behind(folder: Path, key: str) -> Iterator[tuple[Path, int, pa.Table]]:
         if said.get(b"key") != key.encode():
             file.unlink(missing_ok=True)
             continue
-        yield file, int(said[b"version"]), pa.Table.from_batches(batches)
+        yield Left(
+            file=file,
+            version=int(said[b"version"]),
+            identity=said[b"identity"].decode(),
+            results=pa.Table.from_batches(batches),
+        )
 
 
 def _batches(file: Path) -> Iterator[pa.RecordBatch]:

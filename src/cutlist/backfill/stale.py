@@ -92,9 +92,8 @@ def rows_of(store: Store, table: Table, feature: Feature | None, inputs: Collect
 def changed_rows(
     store: Store, table: Table, inputs: Collection[str], row_ids: NDArray[np.uint64], since: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which rows have other inputs in `table` than at the version `since`, and which were found to have the same.
-
-    The rest, most of them, were not written since. Both are bool, shape (n,).
+    """Return which rows have other inputs in `table` than at the version `since`, and which have the same although they
+    were written since; bool, shape (n,), both.
 
     Args:
         row_ids: uint64, (n,), all of them in `table`.
@@ -126,7 +125,7 @@ def _differ(
     """Return which rows differ in some columns from an older version of the table."""
     everything = np.ones(len(row_ids), dtype=bool)
     try:
-        old = store.pinned(table.name, version, table.identity)
+        old = store.open(table.name, version)
     except CatalogError:
         return everything
     if not set(columns) <= set(old.schema.names):

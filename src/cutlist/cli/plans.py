@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -44,27 +45,25 @@ def show_status(found: Sequence[FeatureStatus]) -> None:
     if not found:
         console.print("no feature columns; `cutlist backfill TABLE FEATURIZER` makes some")
         return
-    numbers = ("filled", "stale", "failed", "never computed", "bytes")
-    table = Table("table", "featurizer", "columns", header_style="bold")
-    for name in numbers:
-        table.add_column(name, justify="right")
-    for each in found:
-        total = each.num_filled + each.num_stale + each.num_failed + each.num_never
-        shown = (
-            ", ".join(each.columns)
-            if len(each.columns) <= 4
-            else f"{', '.join(each.columns[:3])}, … ({len(each.columns)})"
-        )
-        counts = (f"{each.num_stale:,}", f"{each.num_failed:,}", f"{each.num_never:,}")
-        table.add_row(
-            f"{each.table}@{each.version}",
-            each.featurizer,
-            shown,
-            f"{each.num_filled:,} ({each.num_filled / max(total, 1):.1%})",
-            *(f"[dim]{count}[/dim]" if count == "0" else count for count in counts),
-            decimal(each.num_bytes),
-        )
-    console.print(table)
+    for name, group in groupby(found, key=lambda each: f"{each.table}@{each.version}"):
+        features = list(group)
+        total = features[0].num_rows
+        table = Table(title=f"{name}, {total:,} rows", title_justify="left", header_style="bold")
+        table.add_column("featurizer, and its columns")
+        for heading in ("filled", "", "stale", "failed", "never", "bytes"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for each in features:
+            table.add_row(
+                f"{each.featurizer}\n[dim]{', '.join(each.columns)}[/dim]",
+                f"{each.num_filled:,}",
+                f"{each.num_filled / max(total, 1):.0%}",
+                *(
+                    f"{count:,}" if count else "[dim]0[/dim]"
+                    for count in (each.num_stale, each.num_failed, each.num_never)
+                ),
+                decimal(each.num_bytes),
+            )
+        console.print(table)
 
 
 def show_remarks(remarks: Sequence[Remark], num_checked: int) -> None:
