@@ -11,11 +11,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 T = TypeVar("T")
 
@@ -78,6 +81,21 @@ def watched(
     return result[0]
 
 
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def __init__(self, unit: str):
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, nothing while it is not known."""
+        speed = task.finished_speed or task.speed
+        return Text(
+            "" if speed is None else f"{speed:,.0f} {self._unit}/s" if speed >= 10 else f"{speed:.1f} {self._unit}/s"
+        )
+
+
 def counting(unit: str, show: bool | None) -> Progress:
     """Return a progress bar that counts done and all.
 
@@ -91,6 +109,7 @@ def counting(unit: str, show: bool | None) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
+        _Rate(unit),
         TimeRemainingColumn(),
         console=console,
         disable=not (console.is_terminal if show is None else show),

@@ -392,3 +392,50 @@ def test_setup_is_called_once_with_the_device_and_not_if_there_is_nothing_to_do(
     session.backfill("t", Model(), device="cuda:1")
     session.backfill("t", Model())
     assert devices == ["cuda:1"]
+
+
+class Rank(Featurizer):
+    """The place of each row by its caption, and how many there are; counts the rows of each call."""
+
+    name = "place"
+    inputs = "caption, id"
+    outputs = (pa.field("place", pa.int64()), pa.field("of", pa.int64()))
+    whole = True
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        assert isinstance(batch["id"], np.ndarray)
+        self.calls.append(len(batch["id"]))
+        places = np.argsort(np.argsort(batch["caption"]))
+        return {"place": places, "of": np.full(len(places), len(places))}
+
+
+def test_a_featurizer_of_the_whole_table_gets_all_rows_or_none(root: Path, session: Session) -> None:
+    rank = Rank()
+
+    def run(**scope: Any) -> tuple[int, list[int]]:
+        rank.calls.clear()
+        return session.backfill("t", rank, **scope).num_computed, list(rank.calls)
+
+    assert run() == (30, [30])
+    assert run() == (0, [])
+    append(root, [30, 31])
+    assert run() == (32, [32])
+    assert set(reds(session, "of").values()) == {32}
+    lance.dataset(str(root / "t.lance")).delete("id < 3")
+    assert run() == (29, [29])
+    assert run() == (0, [])
+    assert sorted(reds(session, "place").values()) == list(range(29))
+    assert run(where="id >= 20") == (12, [12])
+    assert run(where="id >= 20") == (0, [])
+    assert session.status("t")[0].num_never == 0
+
+
+def test_a_featurizer_of_the_whole_table_takes_no_media(session: Session) -> None:
+    class Wrong(Rank):
+        inputs = "image"
+
+    with pytest.raises(FeaturizerError, match="input image is a medium; a featurizer of whole tables takes columns"):
+        session.backfill("t", Wrong())

@@ -1,9 +1,11 @@
 """Backfill: new columns of a table, computed by featurizers, nothing rewritten and nothing computed twice."""
 
-from cutlist.backfill.backfill import BackfillReport, How, Scope, backfill
+from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
+from cutlist.backfill.computing import How
 from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, featurizer, installed
 from cutlist.backfill.refresh import Refresh, refresh_statement
+from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import rows_of
 
 __all__ = [

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import filelock
 import numpy as np
@@ -18,18 +17,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.backfill.checkpoint import Checkpoint, left_behind
+from cutlist.backfill.computing import Computing, How
 from cutlist.backfill.inputs import Input, inputs_of
-from cutlist.backfill.outputs import checked_outputs
+from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import Rows, changed_rows, rows_of
-from cutlist.errors import CatalogError, FeaturizerError, StorageError
-from cutlist.reader import Part, Reader
-from cutlist.store import FEATURIZER, Feature, Store, Table, feature_fields, place_of
+from cutlist.errors import CatalogError, FeaturizerError
+from cutlist.store import FEATURIZER, Feature, Store, Table, feature_fields
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
-    from cutlist.backfill.featurizer import Batch, Declared
+    from cutlist.backfill.computing import Computed
+    from cutlist.backfill.featurizer import Declared
     from cutlist.engine import Engine
-    from cutlist.reader import Row
 
 COMMIT_SECONDS = 30.0
 """Results are committed when a fragment ends, but not sooner than so after the last commit, unless they are many."""
@@ -68,70 +67,13 @@ class Scope:
             wanted = rows.failed
         else:
             wanted = rows.never | rows.stale(fingerprint)
-        if self.row_ids is not None:
-            wanted = wanted & np.isin(rows.row_ids, self.row_ids)
-        return np.flatnonzero(wanted)
+        return np.flatnonzero(wanted & self.within(rows))
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillReport:
-    """What a backfill did. Counts of rows.
-
-    Attributes:
-        num_computed: That have a value now.
-        num_failed: That failed; they are in `_failures`.
-        num_restored: Of both, how many an earlier run, that was stopped, had computed.
-        num_skipped: Without a value, as an input of theirs is NULL.
-        num_changed: Whose inputs changed while they were computed, or which were deleted; the next run takes them.
-        num_before: That had a value already.
-        num_failed_before: That failed in an earlier run, and were left alone.
-    """
-
-    table: str
-    featurizer: str
-    columns: tuple[str, ...]
-    version: int
-    num_computed: int = 0
-    num_failed: int = 0
-    num_restored: int = 0
-    num_skipped: int = 0
-    num_changed: int = 0
-    num_before: int = 0
-    num_failed_before: int = 0
-    seconds: float = 0.0
-
-    def row(self) -> dict[str, Any]:
-        """Return the report as a row of a result of SQL."""
-        counts = ("computed", "failed", "skipped", "changed", "before", "failed_before")
-        numbers = {f"num_{each}": getattr(self, f"num_{each}") for each in counts}
-        return {"table": self.table, "featurizer": self.featurizer, "version": self.version, **numbers}
-
-    def __str__(self) -> str:
-        rate = f" ({self.num_computed / self.seconds:,.0f} rows/s)" if self.seconds >= 1 and self.num_computed else ""
-        parts = [f"{self.table}.{', '.join(self.columns)} by {self.featurizer}: {self.num_computed:,} computed{rate}"]
-        if self.num_restored:
-            parts.append(f"{self.num_restored:,} of them by a run that was stopped")
-        if self.num_failed:
-            parts.append(f"{self.num_failed:,} failed (SELECT row_id, message FROM _failures)")
-        if self.num_before:
-            parts.append(f"{self.num_before:,} were there")
-        if self.num_failed_before:
-            parts.append(f"{self.num_failed_before:,} failed before (errors_only tries them again)")
-        if self.num_skipped:
-            parts.append(f"{self.num_skipped:,} have no input")
-        if self.num_changed:
-            parts.append(f"{self.num_changed:,} changed meanwhile (run it again)")
-        return "; ".join(parts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class How:
-    """How to run: the device of the featurizer, threads, bytes that are read ahead, whether to show a progress bar."""
-
-    device: str = "cpu"
-    num_threads: int = 1
-    prefetch_bytes: int = 512 * 2**20
-    progress: bool | None = None
+    def within(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return which rows it is about at all."""
+        if self.row_ids is None:
+            return np.ones(len(rows.row_ids), dtype=bool)
+        return np.isin(rows.row_ids, self.row_ids)
 
 
 @dataclass(kw_only=True)
@@ -219,7 +161,15 @@ def backfill(
         restored, lost = run.report.num_computed, run.report.num_failed
         rows = rows_of(store, store.open(table.name), table.features[declared.name], columns)
         _settle(run, rows)
+        with_input = np.isin(rows.row_ids, np.concatenate([each.row_ids for each in inputs]))
         todo = scope.chosen(rows, declared.fingerprint)
+        run.count(num_skipped=int((~with_input[todo]).sum()))
+        todo = todo[with_input[todo]]
+        if declared.featurizer.whole:
+            every = np.flatnonzero(with_input & scope.within(rows))
+            signature = hashlib.sha256(np.sort(rows.row_ids[every]).tobytes()).hexdigest()[:16]
+            if len(todo) or table.features[declared.name].made[declared.fingerprint].get("rows") != signature:
+                todo = every
         there = ~(rows.never | rows.stale(declared.fingerprint))
         there[todo] = False
         run.count(
@@ -229,6 +179,8 @@ def backfill(
         )
         if len(todo):
             _compute(run, rows, todo)
+            if declared.featurizer.whole:
+                store.note_featurizer(table.name, declared.name, declared.fingerprint, {"rows": signature})
         return replace(run.report, seconds=time.monotonic() - run.began)
     finally:
         lock.release()
@@ -256,8 +208,8 @@ def _prepared(store: Store, table: Table, declared: Declared, columns: Collectio
     table = store.add_columns(table.name, fields)
     facts = {
         "version": declared.version,
-        "inputs": declared.inputs,
-        "parameters": declared.parameters,
+        "inputs": list(declared.inputs),
+        "parameters": dict(declared.parameters),
         "columns": sorted(columns),
         "reference": declared.reference,
     }
@@ -277,28 +229,10 @@ def _settle(run: _Run, rows: Rows) -> None:
 # -- computing --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failed:
-    """Why a row has no value: an error of the featurizer, or of a medium of a column."""
-
-    column: str
-    error_type: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Computed:
-    """What was made of a batch: the row ids, an array for each output, and the rows that failed."""
-
-    row_ids: Sequence[int]
-    arrays: Sequence[pa.Array]
-    failures: Mapping[int, _Failed]
-    num_skipped: int = 0
-
-
 def _compute(run: _Run, rows: Rows, todo: NDArray[np.int64]) -> None:
     """Compute rows, fragment by fragment, and commit them."""
     run.declared.featurizer.setup(run.how.device)
+    computing = Computing(declared=run.declared, store=run.store, table=run.table, how=run.how)
     todo = todo[np.lexsort((rows.row_ids[todo], rows.fragments[todo]))]
     row_ids, fragments = rows.row_ids[todo], rows.fragments[todo]
     with counting("rows", run.how.progress) as bar:
@@ -309,17 +243,15 @@ def _compute(run: _Run, rows: Rows, todo: NDArray[np.int64]) -> None:
                 positions, mine = each.split(row_ids)
                 ends = np.flatnonzero(np.diff(fragments[mine], append=-1)) + 1  # of fragments, in positions
                 done = 0
-                for computed in _computed(run, each, positions):
+                for computed in computing.batches(each, positions):
                     _keep(run, computed)
-                    before, done = done, done + len(computed.row_ids) + computed.num_skipped
+                    before, done = done, done + len(computed.row_ids)
                     if _is_due(run, ended=bool(((ends > before) & (ends <= done)).any())):
                         _commit(run)
                     bar.advance(task, done - before)
                     if run.num_failed:
                         bar.update(task, description=f"{title} ({run.num_failed:,} failed)")
                 row_ids, fragments = row_ids[~mine], fragments[~mine]
-            run.count(num_skipped=len(row_ids))
-            bar.advance(task, len(row_ids))
         finally:
             _commit(run)
 
@@ -331,95 +263,15 @@ def _is_due(run: _Run, *, ended: bool) -> bool:
     return ended and time.monotonic() - run.committed >= COMMIT_SECONDS
 
 
-def _computed(run: _Run, given: Input, positions: NDArray[np.int64]) -> Iterator[_Computed]:
-    """Yield what is made of the samples at positions, batch by batch, in order."""
-    reader = Reader(
-        [given.selection],
-        run.store,
-        num_threads=run.how.num_threads,
-        prefetch_bytes=run.how.prefetch_bytes,
-        spare=lambda step, sample, attempt: None,  # a row whose media cannot be decoded has failed
-    )
-    size = run.declared.featurizer.batch_size
-    batches = [positions[start : start + size] for start in range(0, len(positions), size)]
-    asked = [given.selection.packed().column(0).take(pa.array(each)).to_pylist() for each in batches]
-    steps = reader.read([Part(0, each)] for each in batches)
-    with contextlib.closing(steps):
-        work = ((ids, rows) for ids, rows in zip(asked, steps, strict=True))
-        if not run.declared.featurizer.parallel:
-            for ids, rows in work:
-                yield _called(run, reader, ids, rows)
-            return
-        waiting: deque[Future[_Computed]] = deque()
-        pool = ThreadPoolExecutor(run.how.num_threads, thread_name_prefix="cutlist-featurize")
-        try:
-            for ids, rows in work:
-                if len(waiting) > run.how.num_threads:
-                    yield waiting.popleft().result()
-                waiting.append(pool.submit(_called, run, reader, ids, rows))
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _called(run: _Run, reader: Reader, asked: Sequence[int], rows: Sequence[Row]) -> _Computed:
-    """Return what is made of the rows that could be read, of those that were asked for."""
-    names = [each.name for each in run.declared.outputs]
-    good = [row for row in rows if all(value is not None for value in row.values())]
-    ids = [row["_rowid"] for row in good]
-    arrays, failures = _outputs(run, good)
-    read = {row["_rowid"] for row in rows}
-    lost = [each for each in asked if each not in read]
-    if lost:
-        told = {each.row_id: each for each in list(reader.failures)}
-        for number, row_id in enumerate(lost, start=len(ids)):
-            said = told[row_id]
-            failures[number] = _Failed(column=said.column, error_type=said.error_type, message=said.message)
-        empty = [pa.nulls(len(lost), each.type) for each in arrays]
-        arrays = [pa.concat_arrays(pair) for pair in zip(arrays, empty, strict=True)]
-    assert len(arrays) == len(names)
-    return _Computed(
-        row_ids=[*ids, *lost], arrays=arrays, failures=failures, num_skipped=len(asked) - len(ids) - len(lost)
-    )
-
-
-def _outputs(run: _Run, rows: Sequence[Row]) -> tuple[list[pa.Array], dict[int, _Failed]]:
-    """Return what the featurizer makes of rows; where it raises, of each row alone."""
-    declared, table = run.declared, run.table
-    if not rows:
-        return [pa.nulls(0, each.type) for each in declared.outputs], {}
-    batch: Batch = {name: [row[name] for row in rows] for name in rows[0] if name != "_rowid"}
-    places = [place_of(table.name, table.version, [row["_rowid"]], declared.outputs[0].name) for row in rows]
-    try:
-        arrays, failures = checked_outputs(declared, declared.featurizer(batch), places)
-    except (FeaturizerError, StorageError):
-        raise
-    except Exception as error:
-        if len(rows) == 1:
-            return [pa.nulls(1, each.type) for each in declared.outputs], {0: _failed(run, error)}
-        parts = [_outputs(run, [row]) for row in rows]
-        arrays = [pa.concat_arrays(each) for each in zip(*(part[0] for part in parts), strict=True)]
-        return arrays, {number: part[1][0] for number, part in enumerate(parts) if part[1]}
-    return arrays, {number: _failed(run, error) for number, error in failures.items()}
-
-
-def _failed(run: _Run, error: Exception) -> _Failed:
-    return _Failed(column=run.declared.outputs[0].name, error_type=type(error).__name__, message=str(error))
-
-
 # -- keeping ----------------------------------------------------------------------------------------------------------
 
 
-def _keep(run: _Run, computed: _Computed) -> None:
+def _keep(run: _Run, computed: Computed) -> None:
     """Keep what was computed until it is committed.
 
     Raises:
         FeaturizerError: if nothing but failures of the featurizer has come so far, and these are many.
     """
-    if not computed.row_ids:
-        run.count(num_skipped=computed.num_skipped)
-        return
     failures = [computed.failures.get(number) for number in range(len(computed.row_ids))]
     own = [each for each in failures if each is not None and each.column == run.declared.outputs[0].name]
     run.succeeded |= len(own) < len(failures)
@@ -438,7 +290,6 @@ def _keep(run: _Run, computed: _Computed) -> None:
         *(pa.array(each, pa.string()) for each in said),
     ]
     run.checkpoint.add(pa.record_batch(columns, schema=run.checkpoint.schema))
-    run.count(num_skipped=computed.num_skipped)
 
 
 def _commit(run: _Run) -> None:

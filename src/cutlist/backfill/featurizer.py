@@ -75,6 +75,9 @@ class Featurizer:
         allows_nan: Whether a value may be NaN; else that row has failed.
         parallel: Whether it may be called in several threads at once: for work that keeps no state and leaves Python's
             lock, as numpy, OpenCV and FFmpeg do.
+        whole: Whether it is of the table as a whole, as groups of duplicates are. Then one call gets all rows, by
+            ascending row id, and arrays instead of lists, (n,) or (n, length); where any row lacks a value or has it
+            out of date, or rows were deleted, all are computed again.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Featurizer:
     batch_size: int = 32
     allows_nan: bool = False
     parallel: bool = False
+    whole: bool = False
 
     @property
     def parameters(self) -> Mapping[str, str]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.compiler import quoted
 from cutlist.engine import compile_plan
 from cutlist.errors import FeaturizerError, QueryError
+from cutlist.reader.rows import fixed_array
 
 if TYPE_CHECKING:
     from cutlist.backfill.featurizer import Declared
     from cutlist.engine import Compiled, Engine
     from cutlist.selection import Selection
-    from cutlist.store import Table
+    from cutlist.store import Store, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Input:
 
     Attributes:
         columns: The columns of the table that it reads.
-        row_ids: Of the samples that have all their media, uint64, ascending.
+        row_ids: Of the samples in which nothing is NULL, uint64, ascending.
         places: Where in the selection each of these is, int64.
     """
 
@@ -36,7 +38,7 @@ class Input:
     places: NDArray[np.int64]
 
     def split(self, row_ids: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the positions of those row ids that have all their media, in their order, and which of them these are.
+        """Return the positions of those row ids that have all inputs, in their order, and which of them these are.
 
         Returns:
             int64, shape (m,), and bool, shape (n,), with m of n true.
@@ -45,6 +47,31 @@ class Input:
         mine = np.append(self.row_ids, np.uint64(0))[found] == row_ids if len(self.row_ids) else found < 0
         mine &= found < len(self.row_ids)
         return self.places[found[mine]], mine
+
+    def ids_at(self, positions: NDArray[np.int64]) -> list[int]:
+        """Return the row ids of samples."""
+        ids: list[int] = self.selection.packed().column(0).take(pa.array(positions)).to_pylist()
+        return ids
+
+    def columns_at(self, store: Store, positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Return the inputs of samples by their names, as arrays: (n,), or of lists of one length (n, length).
+
+        Raises:
+            FeaturizerError: if one is a medium, or of another type.
+        """
+        taken = self.selection.take(positions)
+        found: dict[str, NDArray[Any]] = {}
+        for index, column in enumerate(self.selection.columns[1:], start=1):
+            values = taken.column(index)
+            if column.media:
+                raise FeaturizerError(f"input {column.name} is a medium; a featurizer of whole tables takes columns")
+            if column.late is not None:
+                source = self.selection.sources[column.late]
+                table = store.open(source.table, source.version)
+                values = table.take(source.column, values.combine_chunks())
+            array = fixed_array(values)
+            found[column.name] = values.to_numpy() if array is None else array
+        return found
 
 
 def inputs_of(engine: Engine, table: Table, declared: Declared) -> list[Input]:
@@ -80,7 +107,7 @@ def _input(compiled: Compiled, declared: Declared, table: Table) -> Input:
         )
     there = np.ones(len(row_ids), dtype=bool)
     for index, column in enumerate(selection.columns):
-        if column.media and column.null_count:
+        if column.null_count:
             there &= pc.is_valid(samples.column(index)).to_numpy()
     asked = {name for scan in compiled.scanned.values() for names, _ in scan.asked for name in names}
     columns = frozenset({*asked, *(each.column for each in selection.sources)} - {"_rowid"})

@@ -225,12 +225,14 @@ class Store:
         return filling.fill(lambda: self.open(name), make)
 
     def note_featurizer(self, name: str, featurizer: str, fingerprint: int, facts: Mapping[str, Any]) -> Table:
-        """Write into the metadata of a table what a fingerprint of a featurizer stands for; return the table."""
+        """Add to the metadata of a table what a fingerprint of a featurizer stands for; return the table."""
         table = self.open(name)
         feature = table.features[featurizer]
-        if list(feature.made)[-1:] == [fingerprint]:
+        known = feature.made.get(fingerprint, {})
+        if list(feature.made)[-1:] == [fingerprint] and all(known.get(key) == facts[key] for key in facts):
             return table
-        made = {each: said for each, said in feature.made.items() if each != fingerprint} | {fingerprint: facts}
+        made = {each: said for each, said in feature.made.items() if each != fingerprint}
+        made[fingerprint] = {**known, **facts}
         filling.note(lambda: self.open(name), feature.made_by, {MADE.decode(): json.dumps(made)})
         return self.open(name)
 
