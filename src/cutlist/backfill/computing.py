@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cutlist.backfill.featurizer import Declared
+    from cutlist.backfill.featurizer import Batch, Declared
     from cutlist.backfill.inputs import Input
-    from cutlist.reader import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +53,15 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A batch: the row ids, their inputs, and by row id what could not be read."""
+
+    row_ids: Sequence[int]
+    batch: Batch
+    lost: Mapping[int, RowFailure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Computing:
     """A featurizer over a table."""
 
@@ -70,8 +78,37 @@ class Computing:
             StorageError: if the storage fails, again and again.
         """
         if self.declared.featurizer.whole:
-            yield self._whole(given, positions)
+            ids = given.ids_at(positions)
+            arrays: dict[str, Any] = given.arrays_at(self.store, positions)
+            result = self.declared.featurizer(arrays)
+            yield self._checked(ids, *checked_outputs(self.declared, result, _Places(self, ids)))
             return
+        size = self.declared.featurizer.batch_size
+        chunks = [positions[start : start + size] for start in range(0, len(positions), size)]
+        read = self._decoded(given, chunks) if given.has_media else self._taken(given, chunks)
+        with contextlib.closing(read):
+            if not self.declared.featurizer.parallel:
+                yield from map(self._batch, read)
+                return
+            waiting: deque[Future[Computed]] = deque()
+            pool = ThreadPoolExecutor(self.how.num_threads, thread_name_prefix="cutlist-featurize")
+            try:
+                for each in read:
+                    if len(waiting) > self.how.num_threads:
+                        yield waiting.popleft().result()
+                    waiting.append(pool.submit(self._batch, each))
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _taken(self, given: Input, chunks: Sequence[NDArray[np.int64]]) -> Generator[_Read, None, None]:
+        """Yield the batches of inputs without media, which are columns."""
+        for chunk in chunks:
+            yield _Read(row_ids=given.ids_at(chunk), batch=given.lists_at(self.store, chunk))
+
+    def _decoded(self, given: Input, chunks: Sequence[NDArray[np.int64]]) -> Generator[_Read, None, None]:
+        """Yield the batches of inputs with media; rows whose media cannot be decoded are told apart."""
         reader = Reader(
             [given.selection],
             self.store,
@@ -79,74 +116,60 @@ class Computing:
             prefetch_bytes=self.how.prefetch_bytes,
             spare=lambda step, sample, attempt: None,  # a row whose media cannot be decoded has failed
         )
-        size = self.declared.featurizer.batch_size
-        batches = [positions[start : start + size] for start in range(0, len(positions), size)]
-        steps = reader.read([Part(0, each)] for each in batches)
+        steps = reader.read([Part(0, each)] for each in chunks)
         with contextlib.closing(steps):
-            work = ((given.ids_at(each), rows) for each, rows in zip(batches, steps, strict=True))
-            if not self.declared.featurizer.parallel:
-                for ids, rows in work:
-                    yield self._batch(reader, ids, rows)
-                return
-            waiting: deque[Future[Computed]] = deque()
-            pool = ThreadPoolExecutor(self.how.num_threads, thread_name_prefix="cutlist-featurize")
-            try:
-                for ids, rows in work:
-                    if len(waiting) > self.how.num_threads:
-                        yield waiting.popleft().result()
-                    waiting.append(pool.submit(self._batch, reader, ids, rows))
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+            for chunk, rows in zip(chunks, steps, strict=True):
+                ids = [row["_rowid"] for row in rows]
+                asked = given.ids_at(chunk)
+                lost: dict[int, RowFailure] = {}
+                if len(ids) < len(asked):
+                    told = {each.row_id: each for each in list(reader.failures)}
+                    for row_id in set(asked) - set(ids):
+                        said = told[row_id]
+                        lost[row_id] = RowFailure(column=said.column, error_type=said.error_type, message=said.message)
+                names = [name for name in (rows[0] if rows else ()) if name != "_rowid"]
+                yield _Read(row_ids=ids, batch={name: [row[name] for row in rows] for name in names}, lost=lost)
 
-    def _whole(self, given: Input, positions: NDArray[np.int64]) -> Computed:
-        """Return what is made of all samples in one call, of columns instead of lists."""
-        ids = given.ids_at(positions)
-        batch: dict[str, Any] = given.columns_at(self.store, positions)
-        result = self.declared.featurizer(batch)
-        arrays, failures = checked_outputs(self.declared, result, _Places(self, ids))
+    def _batch(self, read: _Read) -> Computed:
+        """Return what is made of a batch, and of the rows that could not be read."""
+        arrays, failures = self._outputs(read.row_ids, read.batch)
+        computed = self._checked(read.row_ids, arrays, failures)
+        if not read.lost:
+            return computed
+        lost = dict(enumerate(read.lost.values(), start=len(read.row_ids)))
         return Computed(
-            row_ids=ids, arrays=arrays, failures={number: self._failure(error) for number, error in failures.items()}
+            row_ids=[*read.row_ids, *read.lost],
+            arrays=[pa.concat_arrays([each, pa.nulls(len(lost), each.type)]) for each in arrays],
+            failures={**computed.failures, **lost},
         )
 
-    def _batch(self, reader: Reader, asked: Sequence[int], rows: Sequence[Row]) -> Computed:
-        """Return what is made of the rows that could be read, of those that were asked for."""
-        ids = [row["_rowid"] for row in rows]
-        arrays, failures = self._outputs(rows)
-        read = set(ids)
-        lost = [each for each in asked if each not in read]
-        if lost:
-            told = {each.row_id: each for each in list(reader.failures)}
-            for number, row_id in enumerate(lost, start=len(ids)):
-                said = told[row_id]
-                failures[number] = RowFailure(column=said.column, error_type=said.error_type, message=said.message)
-            arrays = [pa.concat_arrays([each, pa.nulls(len(lost), each.type)]) for each in arrays]
-        return Computed(row_ids=[*ids, *lost], arrays=arrays, failures=failures)
-
-    def _outputs(self, rows: Sequence[Row]) -> tuple[list[pa.Array], dict[int, RowFailure]]:
+    def _outputs(self, row_ids: Sequence[int], batch: Batch) -> tuple[list[pa.Array], dict[int, Exception]]:
         """Return what the featurizer makes of rows; where it raises, of each row alone."""
         declared = self.declared
-        if not rows:
+        if not row_ids:
             return [pa.nulls(0, each.type) for each in declared.outputs], {}
-        batch = {name: [row[name] for row in rows] for name in rows[0] if name != "_rowid"}
-        places = _Places(self, [row["_rowid"] for row in rows])
         try:
-            arrays, failures = checked_outputs(declared, declared.featurizer(batch), places)
+            return checked_outputs(declared, declared.featurizer(batch), _Places(self, row_ids))
         except (FeaturizerError, StorageError):
             raise
         except Exception as error:
-            if len(rows) == 1:
-                return [pa.nulls(1, each.type) for each in declared.outputs], {0: self._failure(error)}
-            parts = [self._outputs([row]) for row in rows]
-            arrays = [pa.concat_arrays(each) for each in zip(*(part[0] for part in parts), strict=True)]
-            return arrays, {number: part[1][0] for number, part in enumerate(parts) if part[1]}
-        return arrays, {number: self._failure(error) for number, error in failures.items()}
+            if len(row_ids) == 1:
+                return [pa.nulls(1, each.type) for each in declared.outputs], {0: error}
+        ones = [{name: [values[number]] for name, values in batch.items()} for number in range(len(row_ids))]
+        parts = [self._outputs([row_id], one) for row_id, one in zip(row_ids, ones, strict=True)]
+        arrays = [pa.concat_arrays(each) for each in zip(*(part[0] for part in parts), strict=True)]
+        return arrays, {number: part[1][0] for number, part in enumerate(parts) if part[1]}
 
-    def _failure(self, error: Exception) -> RowFailure:
-        return RowFailure(
-            column=self.declared.outputs[0].name, error_type=type(error).__name__, message=str(error) or repr(error)
-        )
+    def _checked(
+        self, row_ids: Sequence[int], arrays: Sequence[pa.Array], failures: Mapping[int, Exception]
+    ) -> Computed:
+        """Return arrays with the failures of the featurizer as they are recorded."""
+        column = self.declared.outputs[0].name
+        told = {
+            number: RowFailure(column=column, error_type=type(error).__name__, message=str(error) or repr(error))
+            for number, error in failures.items()
+        }
+        return Computed(row_ids=row_ids, arrays=arrays, failures=told)
 
 
 class _Places(Sequence[str]):

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from cutlist.compiler import quoted
 from cutlist.engine import compile_plan
 from cutlist.errors import FeaturizerError, QueryError
-from cutlist.reader.rows import fixed_array
+from cutlist.packing import has_media
+from cutlist.reader.rows import fixed_array, values
 
 if TYPE_CHECKING:
-    from cutlist.backfill.featurizer import Declared
+    from collections.abc import Iterator
+
+    from cutlist.backfill.featurizer import Batch, Declared
     from cutlist.engine import Compiled, Engine
     from cutlist.selection import Selection
     from cutlist.store import Store, Table
@@ -53,25 +56,36 @@ class Input:
         ids: list[int] = self.selection.packed().column(0).take(pa.array(positions)).to_pylist()
         return ids
 
-    def columns_at(self, store: Store, positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    @property
+    def has_media(self) -> bool:
+        """Whether a medium is among the inputs."""
+        return any(has_media(each.type) for each in self.selection.schema)
+
+    def lists_at(self, store: Store, positions: NDArray[np.int64]) -> Batch:
+        """Return the inputs of samples, none of which is a medium, by their names."""
+        return {name: values(column, ()) for name, column in self._columns(store, positions)}
+
+    def arrays_at(self, store: Store, positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Return the inputs of samples by their names, as arrays: (n,), or of lists of one length (n, length).
 
         Raises:
-            FeaturizerError: if one is a medium, or of another type.
+            FeaturizerError: if one is a medium.
         """
+        medium = next((each.name for each in self.selection.schema if has_media(each.type)), None)
+        if medium is not None:
+            raise FeaturizerError(f"input {medium} is a medium; a featurizer of whole tables takes columns")
+        found = {name: (column, fixed_array(column)) for name, column in self._columns(store, positions)}
+        return {name: column.to_numpy() if array is None else array for name, (column, array) in found.items()}
+
+    def _columns(self, store: Store, positions: NDArray[np.int64]) -> Iterator[tuple[str, pa.ChunkedArray]]:
+        """Yield the inputs of samples as columns, late ones read."""
         taken = self.selection.take(positions)
-        found: dict[str, NDArray[Any]] = {}
         for index, column in enumerate(self.selection.columns[1:], start=1):
-            values = taken.column(index)
-            if column.media:
-                raise FeaturizerError(f"input {column.name} is a medium; a featurizer of whole tables takes columns")
+            found = taken.column(index)
             if column.late is not None:
                 source = self.selection.sources[column.late]
-                table = store.open(source.table, source.version)
-                values = table.take(source.column, values.combine_chunks())
-            array = fixed_array(values)
-            found[column.name] = values.to_numpy() if array is None else array
-        return found
+                found = store.open(source.table, source.version).take(source.column, found.combine_chunks())
+            yield column.name, found
 
 
 def inputs_of(engine: Engine, table: Table, declared: Declared) -> list[Input]:
