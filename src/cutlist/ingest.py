@@ -197,14 +197,14 @@ def _rows(batch: Sequence[_Loaded], columns: Columns, metadata: Metadata | None)
         arrays.append(blob_array(values))
     if "video" in blobs:
         indexes = [next((m.packets for m in each.media if m.packets), None) for each in batch]
-        for field, values in _made(_INDEX, [indexes], [each is not None for each in indexes]):
+        for field, values in _made(_INDEX, ["video"], [indexes], [each is not None for each in indexes]):
             names.append(field)
             arrays.append(values)
     add("size_bytes", pa.int64(), [each.file.size_bytes for each in own])
     add("sha256", pa.string(), [each.sha256 for each in own])
     facts = [asdict(each) for each in probes]
     for field, values in _made(
-        _PROBE, [[fact[each.name] for fact in facts] for each in _PROBE.outputs], [True] * len(facts)
+        _PROBE, blobs, [[fact[each.name] for fact in facts] for each in _PROBE.outputs], [True] * len(facts)
     ):
         names.append(field)
         arrays.append(values)
@@ -218,11 +218,14 @@ def _rows(batch: Sequence[_Loaded], columns: Columns, metadata: Metadata | None)
     return table
 
 
-def _made(by: Declared, columns: Sequence[list[Any]], rows: Sequence[bool]) -> Iterator[tuple[pa.Field, pa.Array]]:
+def _made(
+    by: Declared, reads: Collection[str], columns: Sequence[list[Any]], rows: Sequence[bool]
+) -> Iterator[tuple[pa.Field, pa.Array]]:
     """Yield the columns of a featurizer with its stamps, which are NULL in the rows that it was not run on."""
+    fields = feature_fields(by.name, by.outputs, {by.fingerprint: by.facts(reads)})
     stamps = (by.fingerprint, 1)  # the table's first version: rows that are new are not taken for changed ones
     marks = [[stamp if made else None for made in rows] for stamp in stamps]
-    for field, values in zip(feature_fields(by.name, by.outputs), [*columns, *marks], strict=True):
+    for field, values in zip(fields, [*columns, *marks], strict=True):
         yield field, pa.array(values, type=field.type)
 
 

@@ -103,6 +103,50 @@ def try_kills(folder: Path, *, num: int, seed: int) -> dict[str, Any]:
     }
 
 
+def ingest(root: Path, media: Path) -> None:
+    """Ingest in small commits; packet indexes of nearly all videos are backfilled. In a process of its own."""
+    module: Any = importlib.import_module("cutlist.ingest")
+    module.COMMIT_ROWS, module.IN_MEMORY_BYTES = 5, 4000
+    with cutlist.connect(root, views=media, create=True) as session:
+        session.ingest(media, table="t", progress=False)
+
+
+def everything(root: Path) -> list[Any]:
+    """Return what an ingest made, but for the order of the rows."""
+    with cutlist.connect(root, views=root) as session:
+        rows = session.tables["t"].dataset.to_table(
+            columns=["sha256", "kind", "width", "num_frames", "video_packet_index", "packet_index_made_by"]
+        )
+        media = session.compile("SELECT sha256, raw(video) AS video, raw(image) AS image FROM t").num_samples
+    validate(root)
+    return [media, sorted(rows.to_pylist(), key=str)]
+
+
+def try_ingest_kills(folder: Path, media: Path, *, num: int, seed: int) -> dict[str, Any]:
+    """Kill an ingest so many times, at the latest when it ends; return what was seen."""
+    chance = random.Random(seed)
+    ingest(folder / "clean", media)
+    root = folder / "data"
+    log, killed = root / "t.lance" / "_versions", 0
+    seen: set[Path] = set()
+    for _ in range(num):
+        process = SPAWN.Process(target=ingest, args=(root, media))
+        process.start()
+        wanted = len(seen) + chance.randrange(1, 4)
+        while process.is_alive() and (not log.is_dir() or len(list(log.iterdir())) < wanted):
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.02)
+        killed += process.is_alive()
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+        seen = set(log.iterdir()) if log.is_dir() else set()
+        if seen:
+            with cutlist.connect(root, views=media) as session:
+                assert session.sql("SELECT count(width) FROM t").fetchall()
+    ingest(root, media)
+    return {"killed": killed, "same": everything(root) == everything(folder / "clean")}
+
+
 def is_right(seen: dict[str, Any]) -> bool:
     """Return whether a run that was killed left what it had to."""
     lost = 2 * BATCH * seen["killed"]  # the batch under way, and one that was not written yet

@@ -206,14 +206,7 @@ def _prepared(store: Store, table: Table, declared: Declared, columns: Collectio
                 f"{there.type}; give the output another name, or drop the column"
             )
     table = store.add_columns(table.name, fields)
-    facts = {
-        "version": declared.version,
-        "inputs": list(declared.inputs),
-        "parameters": dict(declared.parameters),
-        "columns": sorted(columns),
-        "reference": declared.reference,
-    }
-    return store.note_featurizer(table.name, declared.name, declared.fingerprint, facts)
+    return store.note_featurizer(table.name, declared.name, declared.fingerprint, declared.facts(columns))
 
 
 def _settle(run: _Run, rows: Rows) -> None:

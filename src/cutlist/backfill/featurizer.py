@@ -42,7 +42,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, TypeAlias
@@ -188,6 +188,16 @@ class Declared:
     def title(self) -> str:
         """Name and version, `sharpness@1`."""
         return f"{self.name}@{self.version}"
+
+    def facts(self, columns: Collection[str]) -> dict[str, Any]:
+        """Return what a table says of it, beside its fingerprint, when it reads those columns."""
+        return {
+            "version": self.version,
+            "inputs": list(self.inputs),
+            "parameters": dict(self.parameters),
+            "columns": sorted(columns),
+            "reference": self.reference,
+        }
 
     @property
     def fingerprint(self) -> int:

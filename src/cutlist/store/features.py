@@ -63,15 +63,26 @@ class Feature:
         return f"{self.name}_made_at"
 
 
-def feature_fields(name: str, outputs: Sequence[pa.Field]) -> list[pa.Field]:
-    """Return the fields that a featurizer adds to a table: its outputs, and the stamps."""
+def feature_fields(
+    name: str, outputs: Sequence[pa.Field], made: Mapping[int, Mapping[str, Any]] | None = None
+) -> list[pa.Field]:
+    """Return the fields that a featurizer adds to a table: its outputs, and the stamps.
+
+    Args:
+        made: What is said of it (`MADE`) where a table is made with them.
+    """
     mine = {FEATURIZER: name.encode()}
     stamp = {STAMP_OF: name.encode()}
     return [
         *(each.with_nullable(True).with_metadata({**(each.metadata or {}), **mine}) for each in outputs),
-        pa.field(f"{name}_made_by", pa.int64(), metadata=stamp),
+        pa.field(f"{name}_made_by", pa.int64(), metadata={**stamp, **({MADE: made_text(made)} if made else {})}),
         pa.field(f"{name}_made_at", pa.int64(), metadata=stamp),
     ]
+
+
+def made_text(made: Mapping[int, Mapping[str, Any]]) -> str:
+    """Return the metadata of `made_by`."""
+    return json.dumps({str(fingerprint): dict(facts) for fingerprint, facts in made.items()})
 
 
 def features_of(schema: pa.Schema) -> dict[str, Feature]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from cutlist.errors import CatalogError, SettingsError
 from cutlist.settings import Settings
 from cutlist.store import filling
 from cutlist.store.cache import RangeCache
-from cutlist.store.features import MADE
+from cutlist.store.features import MADE, made_text
 from cutlist.store.retries import Retry, first_line
 from cutlist.store.table import Table, is_blob, open_dataset
 
@@ -233,7 +232,7 @@ class Store:
             return table
         made = {each: said for each, said in feature.made.items() if each != fingerprint}
         made[fingerprint] = {**known, **facts}
-        filling.note(lambda: self.open(name), feature.made_by, {MADE.decode(): json.dumps(made)})
+        filling.note(lambda: self.open(name), feature.made_by, {MADE.decode(): made_text(made)})
         return self.open(name)
 
     def failed_media(self) -> dict[tuple[str, str], NDArray[np.uint64]]:
