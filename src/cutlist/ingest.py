@@ -223,7 +223,7 @@ def _made(
 ) -> Iterator[tuple[pa.Field, pa.Array]]:
     """Yield the columns of a featurizer with its stamps, which are NULL in the rows that it was not run on."""
     fields = feature_fields(by.name, by.outputs, {by.fingerprint: by.facts(reads)})
-    stamps = (by.fingerprint, 1)  # the table's first version: rows that are new are not taken for changed ones
+    stamps = (by.fingerprint, 0)  # with the row itself, whose version is not known yet
     marks = [[stamp if made else None for made in rows] for stamp in stamps]
     for field, values in zip(fields, [*columns, *marks], strict=True):
         yield field, pa.array(values, type=field.type)

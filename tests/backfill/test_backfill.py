@@ -272,6 +272,21 @@ def test_vectors_lists_and_structs_are_columns(session: Session) -> None:
     assert session.sql(text).fetchall() == [(30, 29.0)]
 
 
+def test_what_ingest_made_can_be_an_input(made: Any, tmp_path: Path) -> None:
+    @featurizer(inputs="width, height", outputs=pa.field("num_pixels", pa.int64()))
+    def num_pixels(batch: Batch) -> Any:
+        return [width * height for width, height in zip(batch["width"], batch["height"], strict=True)]
+
+    with cutlist.connect(tmp_path / "data", views=tmp_path, create=True) as session:
+        session.ingest(made.media / "images", table="t")
+        assert session.tables["t"].version == 1
+        assert session.backfill("t", num_pixels).num_computed == 12
+        assert session.backfill("t", num_pixels).num_before == 12
+        session.ingest(made.media, table="t", kinds=("image", "video"))
+        assert session.backfill("t", num_pixels).num_computed == 24
+        assert [each.num_stale for each in session.status("t")] == [0, 0, 0]
+
+
 def test_alternatives_serve_tables_of_mixed_media(made: Any, tmp_path: Path) -> None:
     class Side(Featurizer):
         name = "side"

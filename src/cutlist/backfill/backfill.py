@@ -311,9 +311,8 @@ def _write(run: _Run, results: pa.Table, version: int) -> None:
         }
         return pa.table({name: there[name] for name in ("_rowid", *names)} | stamps)
 
-    table, written = run.store.fill(run.table.name, make)
-    told = results.filter(pc.is_in(results["_rowid"], written["_rowid"])).filter(pc.is_valid(pc.field("_error_type")))
-    run.store.record_failures(
+    told = results.filter(pc.is_valid(pc.field("_error_type")))
+    run.store.record_failures(  # before the rows say that they failed
         {
             "table": run.table.name,
             "version": version,
@@ -325,5 +324,7 @@ def _write(run: _Run, results: pa.Table, version: int) -> None:
         }
         for row in told.select(["_rowid", *(each.name for each in _FAILED)]).to_pylist()
     )
+    table, written = run.store.fill(run.table.name, make)
     run.report = replace(run.report, version=table.version)
-    run.count(num_computed=len(written) - len(told), num_failed=len(told), num_changed=len(results) - len(written))
+    failed = int(pc.sum(pc.less(written[run.feature.made_at], 0)).as_py() or 0)
+    run.count(num_computed=len(written) - failed, num_failed=failed, num_changed=len(results) - len(written))
