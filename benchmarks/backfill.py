@@ -318,7 +318,7 @@ def main(
     rows: Annotated[int, typer.Option(min=BATCH, help="Images that the function is run on.")] = 256,
     layers: Annotated[int, typer.Option(min=1, help="Layers of products; CLIP ViT-B/32 has 12.")] = LAYERS,
     table_rows: Annotated[int, typer.Option(min=1, help="Rows of the table that gets a column.")] = 8192,
-    media_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a medium in each of them.")] = 50_000,
+    media_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a medium in each of them.")] = 100_000,
     data: Annotated[
         Path | None, typer.Option(help="Folder to keep the media in; default `cutlist-benchmarks` in the temp folder.")
     ] = None,

@@ -30,7 +30,7 @@ def results(program: str, folder: Path, *options: str) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))["results"]
 
 
-@pytest.mark.parametrize("program", ["compile", "loader", "media", "order"])
+@pytest.mark.parametrize("program", ["backfill", "compile", "loader", "media", "order"])
 def test_help_has_examples(program: str) -> None:
     assert f"python benchmarks/{program}.py" in run(program, "--help")
 
@@ -57,6 +57,19 @@ def test_loader(tmp_path: Path) -> None:
         assert several[0]["ratio_to_limit"] == 1
         assert all(each["samples_per_second"] > 0 for each in several)
         assert several[2]["bytes_per_sample"] > 1000
+
+
+def test_backfill(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    options = ["--rows", "16", "--layers", "1", "--table-rows", "64", "--media-bytes", "70000"]
+    found = results("backfill", tmp_path, *options)
+    assert [each["contender"] for each in found["overhead"]] == ["function", "backfill"]
+    assert found["overhead"][0]["ratio"] == 1
+    columns = {each["contender"]: each for each in found["columns"]}
+    assert columns["backfill"]["media_bytes"] == 0
+    assert columns["merge_insert"]["media_bytes"] >= 64 * 70_000
+    assert columns["backfill"]["written_ratio"] < columns["merge_insert"]["written_ratio"]
+    assert all(each["files_per_second"] > 0 for each in found["ingest"])
 
 
 def test_order(tmp_path: Path) -> None:
