@@ -2,7 +2,8 @@
 
     CutlistError
     ├── SettingsError      a setting, an argument or a file given by the user is not usable
-    ├── CatalogError       a root, table, view or version that is not there
+    ├── CatalogError       a root, table, view or version that cannot be had
+    │   └── NotFoundError  one that is not there
     ├── QueryError         SQL that cannot be parsed, bound, compiled or run; carries the place in the user's text
     ├── SelectionError     a selection that is empty, damaged, or does not fit what it is used for
     ├── OrderError         a batch size, rank or shuffle that no order exists for
@@ -32,7 +33,11 @@ class SettingsError(CutlistError):
 
 
 class CatalogError(CutlistError):
-    """A root, table, view or version that is not there."""
+    """A root, table, view or version that cannot be had: not there, or not to be read or written."""
+
+
+class NotFoundError(CatalogError):
+    """A root, table, view, version or saved selection that is not there."""
 
 
 class QueryError(CutlistError):

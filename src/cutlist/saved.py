@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutlist.errors import CatalogError, SelectionError
+from cutlist.errors import CatalogError, NotFoundError, SelectionError
 from cutlist.locks import alone
 from cutlist.selection import Selection
 
@@ -69,6 +69,6 @@ class Saved:
             return found.popitem()[1]
         what = f"{len(found)} saved selections have a" if found else "no saved selection has a"
         more = f": {', '.join(each[:12] for each in sorted(found)[:5])}" if found else ""
-        raise CatalogError(
+        raise NotFoundError(
             f'{what} fingerprint that starts with "{start}"{more}; `cutlist selections list` shows those of this root'
         )

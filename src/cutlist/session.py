@@ -32,7 +32,16 @@ from cutlist.checking import CheckReport, check_column
 from cutlist.compiler import quoted
 from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
-from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
+from cutlist.errors import (
+    CatalogError,
+    FeaturizerError,
+    NotFoundError,
+    QueryError,
+    QueryWarning,
+    SelectionError,
+    listing,
+    suggest,
+)
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, ingest
 from cutlist.metadata import Metadata
@@ -402,7 +411,7 @@ class Session:
         found = self._table(table)
         media = found.media_columns
         if column is not None and column not in media:
-            raise CatalogError(
+            raise NotFoundError(
                 f'table {found.name} has no media column "{column}"{suggest(column, media)} It has: {listing(media)}.'
             )
         return [
@@ -501,11 +510,17 @@ class Session:
         """Run a REFRESH COLUMN statement."""
         self.refresh()
         features = self._table(statement.table).features.values()
-        made = {column: each for each in features for column in (each.name, *each.columns)}
-        feature = fold_case(made, statement.column)
+        known = {column: each for each in features for column in (each.name, *each.columns)}
+        feature = fold_case(known, statement.column)
         given = statement.column
         if feature is not None:
             given = feature.name if feature.name in installed() else (feature.reference or feature.name)
+            made, now = feature.parameters, dict(declared(given).parameters)
+            if made != now:
+                raise FeaturizerError(
+                    f"{statement.column} was made by {feature.name} with {made}, and {given} has {now}; give the "
+                    f"featurizer itself to session.backfill"
+                )
         return self.backfill(statement.table, given, where=statement.where)
 
     def _rows(self, table: Table, where: str | None, view: str | None) -> NDArray[np.uint64] | None:
@@ -537,7 +552,7 @@ class Session:
     def _table(self, name: str) -> Table:
         found = fold_case(self.tables, name)
         if found is None:
-            raise CatalogError(f'no table "{name}"{suggest(name, self.tables)} There are: {listing(self.tables)}.')
+            raise NotFoundError(f'no table "{name}"{suggest(name, self.tables)} There are: {listing(self.tables)}.')
         return found
 
     def sheet(self, query: str, path: str | os.PathLike[str], *, num_samples: int = 24) -> int:

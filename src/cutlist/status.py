@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ class FeatureStatus:
     """The columns of one featurizer in a table, and how complete they are. Counts of rows, which add up to all.
 
     Attributes:
-        featurizer: Name and version, of the one that is installed, else of the one that was run last.
+        featurizer: Name and version, of the one that is installed if it has the parameters of the one that was run
+            last; else of that one.
         num_filled: With a value that is up to date (which may be NULL).
         num_stale: With a value, or a failure, of an older version, or of inputs that have changed since.
         num_failed: On which it failed.
@@ -67,11 +69,10 @@ def status_of(store: Store, table: Table) -> Iterator[FeatureStatus]:
 
 def _current(feature: Feature) -> tuple[str, int]:
     """Return the title and fingerprint that values are up to date with."""
-    if feature.name in installed():
-        try:
-            found = declared(feature.name)
-            return found.title, found.fingerprint
-        except FeaturizerError:  # it needs what is not installed
-            pass
     fingerprint, facts = list(feature.made.items())[-1]
+    if feature.name in installed():
+        with contextlib.suppress(FeaturizerError):  # it needs what is not installed
+            found = declared(feature.name)
+            if dict(found.parameters) == facts["parameters"]:
+                return found.title, found.fingerprint
     return f"{feature.name}@{facts['version']}", fingerprint

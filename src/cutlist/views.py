@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutlist.compiler import Statement, table_names, view_order
-from cutlist.errors import CatalogError, QueryError
+from cutlist.errors import CatalogError, NotFoundError, QueryError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def load_views(folder: str | os.PathLike[str], *, required: bool = True) -> dict
     top = Path(folder)
     if not top.is_dir():
         if required:
-            raise CatalogError(f'no folder "{folder}" with views; views are .sql files with one SELECT each')
+            raise NotFoundError(f'no folder "{folder}" with views; views are .sql files with one SELECT each')
         return {}
     views: dict[str, View] = {}
     lower: dict[str, str] = {}

@@ -15,13 +15,17 @@ import typer
 from rich.console import Console
 
 import cutlist
+from cutlist import Session
 from cutlist.catalog import fold_case
 from cutlist.cli import plans, runs, saved
+from cutlist.cli.registry import COMMANDS, AsJson, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
-from cutlist.errors import CutlistError, QueryError
+from cutlist.errors import CutlistError, NotFoundError, QueryError
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
 from cutlist.watch import watched
+
+__all__ = ["COMMANDS", "app", "main"]
 
 app = typer.Typer(
     help="Your training set is a SQL query: videos, images and their columns in Lance tables, selected by SQL.",
@@ -32,10 +36,7 @@ app = typer.Typer(
 
 app.add_typer(saved.app, name="selections")
 
-Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")]
-Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]
 Query = Annotated[str, typer.Argument(help="A SELECT, or the name of a view.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Format(StrEnum):
@@ -46,8 +47,9 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-@app.command()
+@command(app, create=True)
 def ingest(
+    session: Session,
     sources: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Files, tar shards, and folders to search; or s3:// URIs.")
     ],
@@ -61,8 +63,7 @@ def ingest(
     reference: Annotated[
         bool, typer.Option("--reference", help="Point at the media where they are; copy nothing.")
     ] = False,
-    root: Root = None,
-    views: Views = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add videos, images and sounds to a table, one row for each file. A second run adds only what is new.
 
@@ -74,30 +75,28 @@ def ingest(
     Example: `cutlist ingest shards/ --table videos --reference --root data`
     """
     chosen = None if columns is None else [each.strip() for each in columns.split(",") if each.strip()]
-    with cutlist.connect(root, views=views, create=True) as session:
-        report = session.ingest(
-            sources,
-            table=table,
-            metadata=metadata_file,
-            on=on,
-            columns=chosen,
-            kinds=kind or KINDS,
-            reference=reference,
-        )
-    typer.echo(str(report))
+    report = session.ingest(
+        sources,
+        table=table,
+        metadata=metadata_file,
+        on=on,
+        columns=chosen,
+        kinds=kind or KINDS,
+        reference=reference,
+    )
+    typer.echo(json.dumps(asdict(report), indent=1) if as_json else str(report))
     if report.num_failed and not report.num_added and not report.num_known:
         raise typer.Exit(1)
 
 
-@app.command()
+@command(app)
 def check(
+    session: Session,
     table: Annotated[str, typer.Argument(help="The table.")],
     column: Annotated[str | None, typer.Option(help="A media column. [default: each]")] = None,
     probe: Annotated[bool, typer.Option("--probe", help="Only read headers and first pictures.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Begin at the first row.")] = False,
     as_json: AsJson = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Decode every image, video and sound of a table; what cannot be decoded is recorded in _failures.
 
@@ -105,8 +104,7 @@ def check(
 
     Example: `cutlist check videos --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        reports = session.check(table, column, only_probe=probe, again=again)
+    reports = session.check(table, column, only_probe=probe, again=again)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in reports], indent=1))
     else:
@@ -115,55 +113,55 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
+@command(app)
 def sql(
+    session: Session,
     query: Annotated[str, typer.Argument(help="Any DuckDB SQL over the tables and views.")],
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Run SQL and print the rows.
 
     Example: `cutlist sql "SELECT count(*) FROM videos WHERE height * width >= 1080 * 1920" --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        relation = session.sql(query)
-        if relation is None:
-            return
-        names, types = relation.columns, [str(kind) for kind in relation.types]
-        chosen = Format.JSON if as_json else format
+    relation = session.sql(query)
+    if relation is None:
+        return
+    names, types = relation.columns, [str(kind) for kind in relation.types]
+    chosen = Format.JSON if as_json else format
 
-        def printed() -> None:
-            if chosen is Format.JSON:
-                print_json(names, rows(relation), session.sources)
-            elif chosen is Format.CSV:
-                print_csv(names, rows(relation), session.sources)
-            else:
-                print_table(names, types, list(rows(relation.limit(SHOWN_ROWS + 1))), session.sources)
+    def printed() -> None:
+        if chosen is Format.JSON:
+            print_json(names, rows(relation), session.sources)
+        elif chosen is Format.CSV:
+            print_csv(names, rows(relation), session.sources)
+        else:
+            print_table(names, types, list(rows(relation.limit(SHOWN_ROWS + 1))), session.sources)
 
-        if chosen is Format.JSON and len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise QueryError(f'query: two columns are named "{twice}", which JSON cannot have; give one another name')
-        with session.reading(query):
-            watched(printed, interrupt=session.interrupt, fraction=session.progress, title="query")
+    if chosen is Format.JSON and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise QueryError(f'query: two columns are named "{twice}", which JSON cannot have; give one another name')
+    with session.reading(query):
+        watched(printed, interrupt=session.interrupt, fraction=session.progress, title="query")
 
 
-@app.command("compile")
+@command(app, "compile")
 def compile_(
+    session: Session,
     query: Query,
     exclude_failures: Annotated[
         bool, typer.Option("--exclude-failures", help="Leave out samples with media that are in _failures.")
     ] = False,
-    root: Root = None,
-    views: Views = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compile a query into a training set: row ids pinned to table versions, saved under the root.
 
     Example: `cutlist compile hd --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        selection = session.compile(query, exclude_failures=exclude_failures)
+    selection = session.compile(query, exclude_failures=exclude_failures)
+    if as_json:
+        typer.echo(json.dumps(saved.about(selection), ensure_ascii=False, indent=1))
+        return
     console = Console()
     console.print(f"{selection.num_samples:,} samples, fingerprint {selection.fingerprint}")
     for each in selection.tables:
@@ -176,13 +174,12 @@ def compile_(
         console.print(f"saved in {selection.path}", soft_wrap=True)
 
 
-@app.command()
+@command(app)
 def explain(
+    session: Session,
     query: Query,
     exact: Annotated[bool, typer.Option("--exact", help="Plan the clips of all samples, not of 10,000.")] = False,
     as_json: AsJson = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Show what a query reads: tables and versions, columns read now and later and why, filters, and bytes.
 
@@ -190,20 +187,18 @@ def explain(
 
     Example: `cutlist explain "SELECT clip(video, 0, 2) AS frames, caption FROM hd" --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        found = session.explain(query, exact=exact)
+    found = session.explain(query, exact=exact)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
     else:
         plans.show(found)
 
 
-@app.command()
+@command(app)
 def lint(
+    session: Session,
     query: Annotated[str | None, typer.Argument(help="A SELECT, or the name of a view. [default: every view]")] = None,
     as_json: AsJson = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Check every view, or one query: unknown names, rows that differ from run to run, rows dropped for NULL.
 
@@ -211,9 +206,8 @@ def lint(
 
     Example: `cutlist lint --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        remarks = session.lint(query)
-        checked = 1 if query is not None else len(session.views)
+    remarks = session.lint(query)
+    checked = 1 if query is not None else len(session.views)
     if as_json:
         found = [{"place": each.place, "error": each.error, "text": each.text} for each in remarks]
         typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
@@ -223,15 +217,15 @@ def lint(
         raise typer.Exit(1)
 
 
-@app.command()
+@command(app)
 def index(
+    session: Session,
     table: Annotated[str, typer.Argument(help="The table.")],
     column: Annotated[str, typer.Argument(help="The column.")],
     kind: Annotated[
         str | None, typer.Option(help="BTREE, BITMAP, LABEL_LIST, NGRAM, ZONEMAP or BLOOMFILTER. [default: by type]")
     ] = None,
-    root: Root = None,
-    views: Views = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a scalar index of a column: queries that filter on it then read just the rows that match.
 
@@ -239,15 +233,19 @@ def index(
 
     Example: `cutlist index videos category --kind BITMAP --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        made = session.index(table, column, kind=kind)
-        indexed = fold_case(session.tables, table)
+    made = session.index(table, column, kind=kind)
+    indexed = fold_case(session.tables, table)
+    if as_json:
+        found = {"table": table, "column": column, "made": made, "version": indexed and indexed.version}
+        typer.echo(json.dumps(found, indent=1))
+        return
     what = made if " " in made else f"{made} index"
     typer.echo(f"{indexed.name if indexed else table}.{column}: {what}, in version {indexed and indexed.version}")
 
 
-@app.command()
+@command(app)
 def backfill(
+    session: Session,
     table: Annotated[str, typer.Argument(help="The table.")],
     featurizer: Annotated[str, typer.Argument(help="The name of an installed featurizer, or module:name.")],
     where: Annotated[str | None, typer.Option(help="Only rows for which this SQL is true.")] = None,
@@ -256,8 +254,6 @@ def backfill(
     again: Annotated[bool, typer.Option("--again", help="Also rows that have a value.")] = False,
     device: Annotated[str, typer.Option(help="Of its model: cpu, cuda, cuda:1.")] = "cpu",
     as_json: AsJson = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Compute the columns of a featurizer for the rows that lack them, or have them out of date.
 
@@ -265,53 +261,50 @@ def backfill(
 
     Example: `cutlist backfill videos sharpness --where "duration_seconds > 2" --view hd --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        report = session.backfill(
-            table, featurizer, where=where, view=view, errors_only=errors_only, again=again, device=device
-        )
+    report = session.backfill(
+        table, featurizer, where=where, view=view, errors_only=errors_only, again=again, device=device
+    )
     typer.echo(json.dumps(asdict(report), indent=1) if as_json else str(report))
     if report.num_failed and not report.num_computed:
         raise typer.Exit(1)
 
 
-@app.command()
+@command(app)
 def status(
+    session: Session,
     table: Annotated[str | None, typer.Argument(help="The table. [default: every table]")] = None,
     as_json: AsJson = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Show how complete each feature is: rows with a value, an old one, a failure, and rows that were never computed.
 
     Example: `cutlist status videos --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        found = session.status(table)
+    found = session.status(table)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], indent=1))
     else:
         plans.show_status(found)
 
 
-@app.command()
+@command(app)
 def sheet(
+    session: Session,
     query: Query,
     out: Annotated[Path, typer.Argument(help="The picture file to write, e.g. out.png.")],
     samples: Annotated[int, typer.Option(help="How many samples to draw.", min=1, max=400)] = 24,
-    root: Root = None,
-    views: Views = None,
+    as_json: AsJson = False,
 ) -> None:
     """Draw the first samples of a query into a picture: a contact sheet.
 
     Example: `cutlist sheet "SELECT clip(video, 0, 2) AS frames, caption FROM hd" hd.png --root data`
     """
-    with cutlist.connect(root, views=views) as session:
-        count = session.sheet(query, out, num_samples=samples)
-    typer.echo(f"{out}: {count} samples")
+    count = session.sheet(query, out, num_samples=samples)
+    typer.echo(json.dumps({"file": str(out), "num_samples": count}) if as_json else f"{out}: {count} samples")
 
 
-@app.command()
+@command(app)
 def plan(
+    session: Session,
     query: Query,
     bucket_by: Annotated[str | None, typer.Option(help="A column: each batch has one value in it.")] = None,
     weight_by: Annotated[str | None, typer.Option(help="A column: samples come in proportion to it.")] = None,
@@ -324,8 +317,6 @@ def plan(
     ] = None,
     world_size: Annotated[int, typer.Option(help="Number of ranks.", min=1)] = 1,
     as_json: AsJson = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Show what an epoch has before training on it: samples, steps and samples left out of each bucket.
 
@@ -338,16 +329,16 @@ def plan(
         bucket_by=bucket_by,
         weight_by=weight_by,
     )
-    with cutlist.connect(root, views=views) as session:
-        plans_of_buckets = session.plan(query, batching, world_size=world_size)
+    plans_of_buckets = session.plan(query, batching, world_size=world_size)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in plans_of_buckets], ensure_ascii=False, indent=1))
     else:
         runs.show_plan(plans_of_buckets, world_size)
 
 
-@app.command()
+@command(app)
 def trace(
+    session: Session,
     state: Annotated[Path, typer.Option(help="JSON file with a loader's state, of any step of the run.")],
     step: Annotated[
         int | None,
@@ -358,16 +349,13 @@ def trace(
     world_size: Annotated[int, typer.Option(help="Number of ranks.", min=1)] = 1,
     sheet: Annotated[Path | None, typer.Option(help="A picture file to draw the samples into.")] = None,
     as_json: AsJson = False,
-    root: Root = None,
-    views: Views = None,
 ) -> None:
     """Show the samples of any step of a run, from any of its checkpoints: where each is stored, and how big it is.
 
     Example: `cutlist trace --state ckpt.json --step 120431 --rank 3 --world-size 8 --sheet step.png --root data`
     """
     given = runs.load_state(state)
-    with cutlist.connect(root, views=views) as session:
-        found = session.trace(given, epoch=epoch, step=step, rank=rank, world_size=world_size, sheet=sheet)
+    found = session.trace(given, epoch=epoch, step=step, rank=rank, world_size=world_size, sheet=sheet)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found.draws], ensure_ascii=False, indent=1))
     else:
@@ -377,17 +365,25 @@ def trace(
 
 
 @app.command()
-def version(root: Root = None, views: Views = None) -> None:
+def version(as_json: AsJson = False) -> None:
     """Print the version of cutlist and of the libraries that decide what a query means. Needs no root.
 
     Example: `cutlist version`
     """
-    libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("duckdb", "pylance", "av", "pillow"))
-    typer.echo(f"cutlist {cutlist.__version__} ({libraries})")
+    libraries = {name: metadata.version(name) for name in ("duckdb", "pylance", "av", "pillow")}
+    if as_json:
+        typer.echo(json.dumps({"cutlist": cutlist.__version__, **libraries}))
+    else:
+        listed = ", ".join(f"{name} {each}" for name, each in libraries.items())
+        typer.echo(f"cutlist {cutlist.__version__} ({listed})")
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one message on standard error and exit status 1, Ctrl-C is 130."""
+    """Run the command line.
+
+    Exit status 0; 1 for an error of a query, a table or media, and a time-out; 2 for words that are no command; 3 for
+    what is not there; 130 after Ctrl-C. An error is one message on standard error.
+    """
     complain = Console(stderr=True, soft_wrap=True, highlight=False).print
 
     def warn(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -397,9 +393,14 @@ def main() -> None:
     try:
         app()
     except CutlistError as error:
+        if State.debug:
+            raise
         complain(f"[bold red]error:[/bold red] {escaped(str(error))}")
-        sys.exit(1)
+        sys.exit(3 if isinstance(error, NotFoundError) else 1)
     except SystemExit as error:
         if error.code == 130:  # typer's own, after Ctrl-C
+            if State.timed_out is not None:
+                complain(f"[bold red]error:[/bold red] not done after {State.timed_out:g} s (--timeout)")
+                sys.exit(1)
             complain("interrupted; what was committed before stays")
         raise

@@ -48,6 +48,11 @@ class Feature:
         return frozenset(list(self.made.values())[-1]["columns"]) if self.made else frozenset()
 
     @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the featurizer that was last run."""
+        return dict(list(self.made.values())[-1]["parameters"]) if self.made else {}
+
+    @property
     def reference(self) -> str | None:
         """Where the featurizer that was last run is imported from, `module:name`, if that is known."""
         return list(self.made.values())[-1].get("reference") if self.made else None

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cutlist.errors import CatalogError, SettingsError
+from cutlist.errors import CatalogError, NotFoundError, SettingsError
 from cutlist.settings import Settings
 from cutlist.store import filling
 from cutlist.store.cache import RangeCache
@@ -94,7 +94,7 @@ class Store:
     def check(self) -> None:
         """Raise CatalogError if a local root is not a folder, nor to be made."""
         if self.is_local and not Path(self.root).is_dir() and not (self.create and not Path(self.root).exists()):
-            raise CatalogError(
+            raise NotFoundError(
                 f'no folder "{self.root}"; to make it, ingest something: '
                 f"`cutlist ingest PATH --table videos --root {self.root}`, or connect(…, create=True)"
             )

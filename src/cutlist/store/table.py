@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from cutlist.errors import CatalogError, MediaError, StorageError, listing, suggest
+from cutlist.errors import CatalogError, MediaError, NotFoundError, StorageError, listing, suggest
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes, stored_sizes
 from cutlist.store.features import Feature, features_of, is_stamp
 from cutlist.store.pointers import Pointer
@@ -201,7 +201,7 @@ class Table:
         """
         names = [each.name for each in self.schema]
         if column not in names:
-            raise CatalogError(
+            raise NotFoundError(
                 f'table {self.name} has no column "{column}"{suggest(column, names)} It has: {listing(names, most=40)}.'
             )
         if column in self.media_columns:
@@ -367,9 +367,9 @@ def open_dataset(
         except (ValueError, OSError):
             raise CatalogError(f"cannot open table {name} at {uri}: {first_line(error)}") from error
     if isinstance(version, str):
-        raise CatalogError(f'table {name} has no tag "{version}"{suggest(version, tags)} Its tags: {listing(tags)}.')
+        raise NotFoundError(f'table {name} has no tag "{version}"{suggest(version, tags)} Its tags: {listing(tags)}.')
     if version is not None and version > versions[-1]:
-        raise CatalogError(f"table {name} has no version {version} yet; its latest is {versions[-1]}")
-    raise CatalogError(
+        raise NotFoundError(f"table {name} has no version {version} yet; its latest is {versions[-1]}")
+    raise NotFoundError(
         f"version {version} of table {name} no longer exists (its versions: {', '.join(map(str, versions[-10:]))})"
     )

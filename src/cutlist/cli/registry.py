@@ -1,0 +1,149 @@
+"""The registry of commands: the same function serves `cutlist status videos` and `.status videos` in the shell.
+
+A command is a function whose first parameter is an open session; what else it takes are options and arguments of typer.
+All get the same options besides: where the tables are, how long the command may take, whether an error comes with its
+traceback. One that takes a `query` reads it from a file, too, or from standard input.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import click
+import typer
+
+import cutlist
+from cutlist import Session
+from cutlist.errors import SettingsError
+
+Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")]
+Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]
+Timeout = Annotated[float | None, typer.Option(help="Stop after so many seconds, with exit status 1.", min=0.001)]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
+QueryFile = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", help="Read the query from a file; - is standard input.", allow_dash=True),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "root": (Root, None),
+    "views": (Views, None),
+    "timeout": (Timeout, None),
+    "debug": (Debug, False),
+}
+
+COMMANDS: dict[str, Callable[..., None]] = {}
+"""Every command by its name."""
+
+
+class State:
+    """What `main` asks when a command has ended."""
+
+    debug = False
+    timed_out: float | None = None
+
+
+def command(
+    app: typer.Typer, name: str | None = None, *, create: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that registers a command.
+
+    Args:
+        name: Default: that of the function.
+        create: Whether a root that is not there is made when something is written.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        called = name or function.__name__.strip("_")
+        own = list(inspect.signature(function, eval_str=True).parameters.values())
+        takes_query = any(each.name == "query" for each in own)
+
+        @functools.wraps(function)
+        def run(**given: Any) -> None:
+            where = {key: given.pop(key) for key in _COMMON}
+            State.debug, State.timed_out = where["debug"], None
+            if takes_query:
+                given["query"] = _query(given.get("query"), given.pop("file"), required=_is_required(own))
+            with _limited(where["timeout"]), _opened(where["root"], where["views"], create=create) as session:
+                function(session, **given)
+
+        run.__signature__ = _signature(own[1:], takes_query=takes_query)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
+        app.command(called)(run)
+        COMMANDS[called] = function
+        return function
+
+    return register
+
+
+def _is_required(parameters: list[inspect.Parameter]) -> bool:
+    return any(each.name == "query" and each.default is inspect.Parameter.empty for each in parameters)
+
+
+def _signature(own: list[inspect.Parameter], *, takes_query: bool) -> inspect.Signature:
+    """Return the parameters of a command: its own, its query optional, and those of all commands."""
+    kept = [each.replace(default=None) if each.name == "query" else each for each in own]
+    common = {"file": (QueryFile, None), **_COMMON} if takes_query else _COMMON
+    kept += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in common.items()
+    ]
+    return inspect.Signature([each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in kept])
+
+
+def _query(given: str | None, file: Path | None, *, required: bool) -> str | None:
+    """Return the text of a query that is given as an argument, in a file, or on standard input."""
+    if given is not None and file is not None:
+        raise typer.BadParameter("give the query or --file, not both")
+    if given == "-" or (file is not None and str(file) == "-"):
+        return sys.stdin.read()
+    if file is None:
+        if given is None and required:
+            raise typer.BadParameter("no query: give one, or --file, or - for standard input")
+        return given
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {file}: {error}") from error
+
+
+@contextmanager
+def _opened(root: str | None, views: str | None, *, create: bool) -> Iterator[Session]:
+    """Return the session that the shell has open, unless another root is asked for; or a new one."""
+    found = click.get_current_context(silent=True)
+    session = found.find_object(Session) if found is not None else None
+    if isinstance(session, Session) and root is None and views is None:
+        yield session
+        return
+    with cutlist.connect(root, views=views, create=create) as opened:
+        yield opened
+
+
+@contextmanager
+def _limited(seconds: float | None) -> Iterator[None]:
+    """Interrupt this thread after some seconds, as Ctrl-C does."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        State.timed_out = seconds
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
