@@ -13,7 +13,7 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 | `loudness` | measures of sound |
 | `frames`, `luma`, `rows` | what those of pixels share: the shape of a clip, luma, a batch by rows |
 | `hamming`, `cosine`, `components` | for duplicates: hashes and vectors that are near, sets that grow together |
-| `filters`, `motion_vectors` | what those over time share: FFmpeg's filters, an encoder's vectors |
+| `videos`, `filters`, `motion_vectors` | what those over time share: open files, FFmpeg's filters, motion vectors |
 """
 
 from __future__ import annotations
