@@ -8,15 +8,18 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 | `sharpness`, `luminance`, `saturation`, `entropy` | measures of pixels |
 | `black_borders` | the box inside a letterbox, for `crop` |
 | `phash` | perceptual hashes, for duplicates |
+| `duplicates` | groups of near-duplicates over a whole table, and the best row of each |
 | `motion`, `scenes`, `freeze`, `keyframes` | measures over time |
 | `loudness` | measures of sound |
 | `frames`, `luma`, `rows` | what those of pixels share: the shape of a clip, luma, a batch by rows |
-| `filters`, `motion_vectors` | what those over time share: FFmpeg's filters, an encoder's vectors |
+| `hamming`, `cosine`, `components` | for duplicates: hashes and vectors that are near, sets that grow together |
+| `videos`, `filters`, `motion_vectors` | what those over time share: open files, FFmpeg's filters, motion vectors |
 """
 
 from __future__ import annotations
 
 from cutlist_featurizers.black_borders import black_borders
+from cutlist_featurizers.duplicates import Duplicates, EmbeddingDuplicates
 from cutlist_featurizers.entropy import entropy
 from cutlist_featurizers.freeze import freeze
 from cutlist_featurizers.keyframes import keyframes
@@ -29,6 +32,8 @@ from cutlist_featurizers.scenes import scenes
 from cutlist_featurizers.sharpness import sharpness
 
 __all__ = [
+    "Duplicates",
+    "EmbeddingDuplicates",
     "black_borders",
     "entropy",
     "freeze",

@@ -11,7 +11,7 @@ import pyarrow as pa
 from cutlist.backfill import Batch, featurizer
 from cutlist.media.frames import open_video
 from cutlist_featurizers.filters import SPANS, Span, at_most, end_after, filtered
-from cutlist_featurizers.rows import each_row
+from cutlist_featurizers.videos import WHOLE_VIDEO, WHOLE_VIDEO_BATCH, each_video
 
 if TYPE_CHECKING:
     from cutlist.media.source import Source
@@ -77,7 +77,7 @@ def detect_freezes(source: Source, *, noise: float = NOISE, min_seconds: float =
 OUTPUTS = (pa.field("freeze_share", pa.float32()), pa.field("freezes", SPANS))
 
 
-@featurizer(inputs="raw(video) AS video", outputs=OUTPUTS, batch_size=8)
+@featurizer(inputs=WHOLE_VIDEO, outputs=OUTPUTS, batch_size=WHOLE_VIDEO_BATCH, parallel=True)
 def freeze(batch: Batch) -> dict[str, list[Any]]:
     """Freezes of videos; see `detect_freezes`."""
-    return each_row(lambda video: detect_freezes(video)._asdict(), batch["video"], OUTPUTS)
+    return each_video(detect_freezes, batch["video"], OUTPUTS)

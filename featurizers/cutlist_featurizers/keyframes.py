@@ -12,7 +12,7 @@ from cutlist.backfill import Batch, featurizer
 from cutlist.media.bitstream import is_shown
 from cutlist.media.frames import open_video, stamp
 from cutlist_featurizers.filters import at_most
-from cutlist_featurizers.rows import each_row
+from cutlist_featurizers.videos import WHOLE_VIDEO, WHOLE_VIDEO_BATCH, each_video
 
 if TYPE_CHECKING:
     from cutlist.media.source import Source
@@ -69,7 +69,7 @@ OUTPUTS = (
 )
 
 
-@featurizer(inputs="raw(video) AS video", outputs=OUTPUTS, batch_size=8)
+@featurizer(inputs=WHOLE_VIDEO, outputs=OUTPUTS, batch_size=WHOLE_VIDEO_BATCH, parallel=True)
 def keyframes(batch: Batch) -> dict[str, list[Any]]:
     """Keyframes of videos; see `find_keyframes`."""
-    return each_row(lambda video: find_keyframes(video)._asdict(), batch["video"], OUTPUTS)
+    return each_video(find_keyframes, batch["video"], OUTPUTS)

@@ -14,7 +14,7 @@ from av.filter import Graph
 from cutlist.backfill import Batch, featurizer
 from cutlist.errors import MediaError
 from cutlist.media.source import Source, audio_stream, open_container, packets_of
-from cutlist_featurizers.rows import each_row
+from cutlist_featurizers.videos import WHOLE_VIDEO, WHOLE_VIDEO_BATCH, each_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +143,7 @@ OUTPUTS = (
 )
 
 
-@featurizer(inputs="raw(video) AS video", outputs=OUTPUTS, batch_size=8)
+@featurizer(inputs=WHOLE_VIDEO, outputs=OUTPUTS, batch_size=WHOLE_VIDEO_BATCH, parallel=True)
 def loudness(batch: Batch) -> dict[str, list[Any]]:
     """Loudness of videos; see `measure_loudness`."""
-    return each_row(lambda video: measure_loudness(video)._asdict(), batch["video"], OUTPUTS)
+    return each_video(measure_loudness, batch["video"], OUTPUTS)

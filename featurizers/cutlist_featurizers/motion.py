@@ -14,7 +14,7 @@ from cutlist.media.frames import Frames
 from cutlist.media.source import NoVideoError, Source, open_container, video_stream
 from cutlist_featurizers.filters import filtered
 from cutlist_featurizers.motion_vectors import VectorField, sampling_of, vectors_of
-from cutlist_featurizers.rows import each_row
+from cutlist_featurizers.videos import WHOLE_VIDEO, WHOLE_VIDEO_BATCH, each_video
 
 MIN_SIDE = 3
 """Pixels: vmafmotion writes outside of its buffers where a side has fewer (FFmpeg 8.1, libavfilter/vf_vmafmotion.c)."""
@@ -100,7 +100,7 @@ OUTPUTS = (
 )
 
 
-@featurizer(inputs="raw(video) AS video", outputs=OUTPUTS, batch_size=8)
+@featurizer(inputs=WHOLE_VIDEO, outputs=OUTPUTS, batch_size=WHOLE_VIDEO_BATCH, parallel=True)
 def motion(batch: Batch) -> dict[str, list[Any]]:
     """Motion of videos; see `measure_motion`."""
-    return each_row(lambda video: measure_motion(video)._asdict(), batch["video"], OUTPUTS)
+    return each_video(measure_motion, batch["video"], OUTPUTS)

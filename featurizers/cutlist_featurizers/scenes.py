@@ -11,7 +11,7 @@ import pyarrow as pa
 from cutlist.backfill import Batch, featurizer
 from cutlist.media.frames import open_video
 from cutlist_featurizers.filters import SPANS, Span, at_most, end_after, filtered
-from cutlist_featurizers.rows import each_row
+from cutlist_featurizers.videos import WHOLE_VIDEO, WHOLE_VIDEO_BATCH, each_video
 
 if TYPE_CHECKING:
     from cutlist.media.source import Source
@@ -70,7 +70,7 @@ def detect_scenes(source: Source, *, threshold: float = THRESHOLD) -> Scenes:
 OUTPUTS = (pa.field("scenes", SPANS), pa.field("scene_scores_per_frame", pa.list_(pa.float32())))
 
 
-@featurizer(inputs="raw(video) AS video", outputs=OUTPUTS, batch_size=8)
+@featurizer(inputs=WHOLE_VIDEO, outputs=OUTPUTS, batch_size=WHOLE_VIDEO_BATCH, parallel=True)
 def scenes(batch: Batch) -> dict[str, list[Any]]:
     """Scenes of videos; see `detect_scenes`."""
-    return each_row(lambda video: detect_scenes(video)._asdict(), batch["video"], OUTPUTS)
+    return each_video(detect_scenes, batch["video"], OUTPUTS)
