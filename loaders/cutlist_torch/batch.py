@@ -46,6 +46,7 @@ class Batch(dict[str, Any]):
         component: The training set that its samples are of, in a mixture by steps; else None.
         bucket: That its samples are of; None without buckets.
         draws: What its samples are: positions of the selection, of each component in turn; spares as themselves.
+        run: Of which loader, by its queries, seed and batch sizes.
     """
 
     epoch: int
@@ -53,6 +54,7 @@ class Batch(dict[str, Any]):
     component: str | None
     bucket: str | None
     draws: tuple[Draw, ...]
+    run: str
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class Batch(dict[str, Any]):
         component: str | None = None,
         bucket: str | None = None,
         draws: tuple[Draw, ...] = (),
+        run: str = "",
     ):
         super().__init__(columns)
         self.epoch = epoch
@@ -70,9 +73,10 @@ class Batch(dict[str, Any]):
         self.component = component
         self.bucket = bucket
         self.draws = draws
+        self.run = run
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (dict(self), {**self._place, "draws": self.draws})
+        return _restore, (dict(self), {**self._place, "draws": self.draws, "run": self.run})
 
     def __repr__(self) -> str:
         place = ", ".join(f"{name}={value!r}" for name, value in self._place.items() if value is not None)
@@ -100,7 +104,9 @@ class Batch(dict[str, Any]):
         def of(value: Any) -> Any:
             return change(value) if isinstance(value, torch.Tensor) else value
 
-        return Batch({name: _mapped(value, of) for name, value in self.items()}, **self._place, draws=self.draws)
+        return Batch(
+            {name: _mapped(value, of) for name, value in self.items()}, **self._place, draws=self.draws, run=self.run
+        )
 
     def pin_memory(self) -> Batch:
         """Return the batch with every tensor in page-locked memory."""

@@ -7,20 +7,20 @@ import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from cutlist.errors import OrderError, SettingsError, StateError
-from cutlist.log import Drawn, Log, check_columns
+from cutlist.log import Log
 from cutlist.order import Batching, BatchSize, BucketPlan, Component, Draw, Mix, Mixture, Query, Rules, whole
 from cutlist.reader import Part, Processor, Reader, ReaderStats, Row
 from cutlist.sampler import Shuffle, worker_steps
 from cutlist.settings import num_cores, read_settings
 from cutlist_torch.batch import Batch, collate, plan_columns, with_spares
-from cutlist_torch.logged import parts_of, run_name, values_of
+from cutlist_torch.logged import log_batch, run_name
 from cutlist_torch.opening import Hint, Opened, Place, asked, components_of, open_run
 from cutlist_torch.profile import Profile, measure
 from cutlist_torch.ranks import Meeting, in_group, resolve_rank
@@ -182,7 +182,7 @@ class Loader(IterableDataset[Batch]):
         self._passed: int | None = None  # of a worker: the epoch of the pass that it began last
         self._iterator: object = None
         self._pid, self._copied = os.getpid(), False
-        self._log, self._run = Log(run.store), ""
+        self._log = Log(run.store)
         self.stats = ReaderStats()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -268,25 +268,16 @@ class Loader(IterableDataset[Batch]):
         """
         if get_worker_info() is not None:
             raise SettingsError("log: called in a DataLoader worker; call it in the training loop, on each batch")
-        if not isinstance(batch, Batch) or not batch.draws:
-            raise SettingsError(f"log: a batch of type {type(batch).__name__}; expected one as the loader gave it")
-        if run is None:
-            self._run = self._run or run_name(self.order.settings())
-        count = sum(len(each.positions) for each in batch.draws)
-        columns = check_columns({name: values_of(name, each, count) for name, each in values.items()}, count)
-        places = np.arange(self.rank, self.rank + count * self.world_size, self.world_size)
-        before = 0
-        for each in batch.draws:
-            part = slice(before, before + len(each.positions))
-            before = part.stop
-            self._log.add(
-                Drawn(selection=self.order.components[each.component].selection, positions=each.positions),
-                columns if part == slice(0, count) else parts_of(columns, part),
-                run=str(self._run if run is None else run),
-                epoch=batch.epoch,
-                step=batch.step,
-                places=places[part],
-            )
+        if getattr(batch, "run", None) != self._run:
+            kind = type(batch).__name__
+            raise SettingsError(f"log: a {kind} that is not of this loader; expected one of its batches, as it gave it")
+        name = self._run if run is None else str(run)
+        log_batch(self._log, batch, values, order=self.order, run=name, rank=self.rank, world_size=self.world_size)
+
+    @cached_property
+    def _run(self) -> str:
+        """What a run is called that was given no name; also tells the batches of loaders apart."""
+        return run_name(self.order.settings())
 
     def flush_log(self) -> None:
         """Write what was logged.
@@ -402,7 +393,9 @@ class Loader(IterableDataset[Batch]):
         plans = self._plans[first.component]
         by_steps = self.order.rules.mixture is not None and self.order.rules.mix == "steps"
         name = self.order.components[first.component].name if by_steps else None
-        batch = collate(rows, plans, epoch=epoch, step=step, component=name, bucket=first.bucket, draws=draws)
+        batch = collate(
+            rows, plans, epoch=epoch, step=step, component=name, bucket=first.bucket, draws=draws, run=self._run
+        )
         return batch.pin_memory() if self._pin_memory else batch
 
     def _after(self, epoch: int, step: int) -> tuple[int, int]:

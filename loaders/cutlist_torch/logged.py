@@ -7,13 +7,18 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from cutlist.errors import SettingsError
+from cutlist.log import Drawn, check_columns
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from cutlist.log import Log
+    from cutlist.order import Order
+    from cutlist_torch.batch import Batch
 
 
 def run_name(settings: Mapping[str, Any]) -> str:
@@ -57,6 +62,40 @@ def values_of(name: str, values: Any, count: int) -> Any:
     return values.detach().cpu().to(torch.float64, copy=True).numpy()
 
 
+def log_batch(
+    log: Log, batch: Batch, values: Mapping[str, Any], *, order: Order, run: str, rank: int, world_size: int
+) -> None:
+    """Hand values of the samples of a batch to a log.
+
+    Args:
+        log: Of the loader.
+        batch: Of the order.
+        values: By name, a number for each sample.
+        order: Whose components the batch's samples are of.
+        run: Name of the training run.
+        rank: That the batch is of, in [0, world_size).
+        world_size: Number of ranks.
+
+    Raises:
+        SettingsError: for names and values that cannot be logged.
+    """
+    count = sum(len(each.positions) for each in batch.draws)
+    columns = check_columns({name: values_of(name, each, count) for name, each in values.items()}, count)
+    places = np.arange(rank, rank + count * world_size, world_size)
+    before = 0
+    for each in batch.draws:
+        part = slice(before, before + len(each.positions))
+        before = part.stop
+        log.add(
+            Drawn(selection=order.components[each.component].selection, positions=each.positions),
+            columns if len(batch.draws) == 1 else parts_of(columns, part),
+            run=run,
+            epoch=batch.epoch,
+            step=batch.step,
+            places=places[part],
+        )
+
+
 def parts_of(columns: Mapping[str, Any], part: slice) -> dict[str, Any]:
     """Return the values of some of the samples, on a device or not.
 
@@ -74,7 +113,7 @@ def parts_of(columns: Mapping[str, Any], part: slice) -> dict[str, Any]:
 def _on_device(values: torch.Tensor) -> Callable[[], NDArray[np.float64]]:
     """Return what gives the values that a CUDA tensor has once the work that was queued so far is done."""
     copied = values.detach().clone()
-    ready = torch.cuda.Event()
+    ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
     ready.record()
 
     def fetch() -> NDArray[np.float64]:

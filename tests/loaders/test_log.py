@@ -19,6 +19,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -287,7 +288,7 @@ def test_session_log(root: Path) -> None:
     with cutlist.connect(root) as session:
         version = session.tables["stills"].version
         session.log("mine", 3, {"row_id": [7, 3], "Loss": [0.5, None]}, table="STILLS", epoch=1)
-        session.log("mine", 4, {"row_id": np.array([5]), "score": np.float32([2])}, table="stills")
+        session.log("mine", 4, {"row_id": np.array([5]), "score": np.array([2], np.float32)}, table="stills")
     rows = logged(root, "SELECT * EXCLUDE (logged) FROM _log ORDER BY step, sample")
     same = {"run": "mine", "selection": None, "position": None, "table": "stills", "version": version}
     assert rows == [
@@ -340,11 +341,14 @@ def test_values_that_are_refused(root: Path, values: dict[str, Any], message: st
 
 def test_batches_that_are_refused(root: Path) -> None:
     loader = make_loader(root, "plain")
-    for batch in ({"id": [1]}, Batch({"id": [1]}, epoch=0, step=0)):
-        with pytest.raises(
-            SettingsError, match=r"^log: a batch of type (dict|Batch); expected one as the loader gave it$"
-        ):
-            loader.log(batch, loss=[1.0])  # type: ignore[arg-type]
+    with pytest.raises(
+        SettingsError, match=r"^log: a dict that is not of this loader; expected one of its batches, as it gave it$"
+    ):
+        loader.log({"id": [1]}, loss=[1.0])  # type: ignore[arg-type]
+    other = next(iter(make_loader(root, "in order")))
+    for batch in (Batch({"id": [1]}, epoch=0, step=0), other):
+        with pytest.raises(SettingsError, match=r"^log: a Batch that is not of this loader; expected one "):
+            loader.log(batch, loss=[1.0] * 12)
 
 
 class Logging(torch.utils.data.IterableDataset[str]):
@@ -401,6 +405,18 @@ def test_what_cannot_be_written_is_told_and_tried_again(root: Path, monkeypatch:
             loader.log(next(batches), loss=[1.0] * 12)
     loader.flush_log()
     assert [row["step"] for row in logged(root)] == [1] * 12 + [2] * 12 + [3] * 12
+
+
+def test_fragments_are_merged_now_and_then(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "MERGE_WRITES", 4)
+    loader = make_loader(root, "plain")
+    for batch in loader:
+        loader.log(batch, run="a", loss=loss_of(batch))
+        loader.flush_log()
+    assert len(lance.dataset(str(root / "_log.lance")).get_fragments()) == 3
+    rows = logged(root, LOGGED)
+    assert [row["loss"] for row in rows] == [row["id"] + 0.5 for row in rows]
+    assert len(rows) == 10 * GLOBAL_BATCH
 
 
 PROGRAM = """
