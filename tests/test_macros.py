@@ -4,6 +4,7 @@
   `tests/sql/refused/media.sql`; that NULL stays NULL, in `tests/sql/equal/macros.sql`.
 - `split` and `sample` depend on key, name and fraction alone, as Python's hashlib computes it; a larger fraction has
   the keys of a smaller one, 0 has none and 1 has all, and NULL is neither in nor out.
+- Reductions of lists are those of numpy, for any lists and times; NULL stays NULL; no name of theirs is DuckDB's.
 - Buckets are those of a plain Python oracle in exact fractions, for numbers of every type and size; that of a portrait
   mirrors that of its landscape, and what is NULL, not positive or not finite has none.
 """
@@ -14,10 +15,12 @@ import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
-from math import isqrt
+from math import isqrt, nextafter
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
@@ -293,6 +296,91 @@ def test_split_beside_media_of_many_calls(session: Session) -> None:
     query = f"SELECT {chain} AS v, split('a', 'v', 0.5) AS s, split('a,b', ',') AS l FROM t WHERE sample(_rowid, 1)"
     (row, empty) = session.compile(query).to_arrow().to_pylist()
     assert (row["s"], row["l"], empty["v"]) == (share("a", "v") < 0.5, ["a", "b"], None)
+
+
+# -- lists of frames, and spans ---------------------------------------------------------------------------------------
+
+PER_FRAME = st.lists(st.none() | st.integers(-9, 9).map(float), max_size=12)
+
+
+def test_reductions_do_not_shadow_functions_of_duckdb() -> None:
+    with duckdb.connect() as bare:
+        own = "function_name IN ('share_at_least', 'frames_between', 'split_spans')"
+        assert bare.sql(f"SELECT function_name FROM duckdb_functions() WHERE {own}").fetchall() == []
+
+
+@given(PER_FRAME, st.integers(-9, 9))
+@example([], 0)
+@example([None], 0)
+@example([3.0, 3.0, 1.0], 3)
+def test_the_share_of_frames_is_that_of_numpy(session: Session, per_frame: list[float | None], threshold: int) -> None:
+    voting = np.array([each for each in per_frame if each is not None])
+    expected = float(np.mean(voting >= threshold)) if len(voting) else None
+    got = one(session, f"share_at_least({per_frame}::FLOAT[], {threshold})".replace("None", "NULL"))
+    assert got == (None if expected is None else pytest.approx(expected))
+
+
+@given(st.integers(0, 40), st.sampled_from([(10, 1), (24, 1), (30000, 1001), (60000, 1001)]), st.data())
+def test_frames_between_are_those_whose_time_is(session: Session, count: int, fps: tuple[int, int], data: Any) -> None:
+    """Times are those of frames, rounded as scenes have them, or in the middle between two."""
+    rate = Fraction(*fps)
+    first: int = data.draw(st.integers(0, 90))
+    last: int = data.draw(st.integers(first + 1, 91))
+    start, stop = Fraction(first, 2) / rate, Fraction(last, 2) / rate
+    expected = [float(i) for i in range(count) if start <= i / rate < stop]
+    begun, ended = nextafter(float(start), 0) if first else 0.0, nextafter(float(stop), 0)
+    call = f"frames_between(range({count})::FLOAT[], {float(rate)!r}, {begun!r}::DOUBLE, {ended!r}::DOUBLE)"
+    assert one(session, call) == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 80), st.integers(1, 80)), max_size=4), st.integers(1, 40))
+def test_split_spans_are_pieces_that_follow_each_other(
+    session: Session, spans: list[tuple[int, int]], quarters: int
+) -> None:
+    given_spans = [{"start_seconds": a / 4, "stop_seconds": (a + length) / 4} for a, length in spans]
+    expected = [
+        {"start_seconds": begun / 4, "stop_seconds": min(begun + quarters, a + length) / 4}
+        for a, length in spans
+        for begun in range(a, a + length, quarters)
+    ]
+    kind = "STRUCT(start_seconds DOUBLE, stop_seconds DOUBLE)[]"
+    assert one(session, f"split_spans({given_spans}::{kind}, {quarters / 4})") == expected
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("share_at_least(NULL, 1)", "share_at_least([1], NULL)", "split_spans(NULL, 8)"),
+        *("frames_between(NULL, 30, 0, 1)", "frames_between([1], NULL, 0, 1)", "frames_between([1], 30, NULL, 1)"),
+        "frames_between([1], 30, 0, NULL)",
+    ],
+)
+def test_of_null_comes_null(session: Session, call: str) -> None:
+    assert one(session, call) is None
+
+
+def test_frames_between_takes_all_that_follow(session: Session) -> None:
+    assert one(session, "frames_between([1, 2, 3], 10, 0.1, 'infinity'::DOUBLE)") == [2, 3]
+    assert one(session, "frames_between([1, 2, 3], 10, 7, 9)") == []
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (
+            "frames_between([i], 0, 0, 1)",
+            r"frames_between\(…, 0.0, 0.0, 1.0\): expected fps > 0 and 0 <= start_seconds < ",
+        ),
+        ("frames_between([i], 30, 1, 1)", r"frames_between\(…, 30.0, 1.0, 1.0\): expected fps > 0 and 0 <= start_sec"),
+        ("frames_between([i], 30, -1, 1)", r"frames_between\(…, 30.0, -1.0, 1.0\): expected"),
+        ("split_spans([{'start_seconds': 0, 'stop_seconds': i}], 0)", r"split_spans\(…, 0.0\): expected seconds > 0"),
+        ("split_spans([{'start_seconds': 0, 'stop_seconds': i}], 'nan'::DOUBLE)", r"split_spans\(…, nan\): expected"),
+    ],
+)
+def test_reductions_that_are_refused(session: Session, call: str, match: str) -> None:
+    query = f"SELECT {call} AS x FROM range(5) AS t(i)"
+    with pytest.raises(QueryError, match=match):
+        session.compile(query)
 
 
 # -- buckets ----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ The container of a column is decided once, from the selection, so that it never 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from cutlist.errors import SelectionError
 
 if TYPE_CHECKING:
-    from cutlist.order import Member, Order
+    from cutlist.order import Draw, Member, Order
     from cutlist.reader import Row
     from cutlist.selection import Column
 
@@ -45,12 +45,16 @@ class Batch(dict[str, Any]):
         step: Of that epoch.
         component: The training set that its samples are of, in a mixture by steps; else None.
         bucket: That its samples are of; None without buckets.
+        draws: What its samples are: positions of the selection, of each component in turn; spares as themselves.
+        run: Of which loader, by its queries, seed and batch sizes.
     """
 
     epoch: int
     step: int
     component: str | None
     bucket: str | None
+    draws: tuple[Draw, ...]
+    run: str
 
     def __init__(
         self,
@@ -60,15 +64,19 @@ class Batch(dict[str, Any]):
         step: int,
         component: str | None = None,
         bucket: str | None = None,
+        draws: tuple[Draw, ...] = (),
+        run: str = "",
     ):
         super().__init__(columns)
         self.epoch = epoch
         self.step = step
         self.component = component
         self.bucket = bucket
+        self.draws = draws
+        self.run = run
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (dict(self), self._place)
+        return _restore, (dict(self), {**self._place, "draws": self.draws, "run": self.run})
 
     def __repr__(self) -> str:
         place = ", ".join(f"{name}={value!r}" for name, value in self._place.items() if value is not None)
@@ -96,7 +104,9 @@ class Batch(dict[str, Any]):
         def of(value: Any) -> Any:
             return change(value) if isinstance(value, torch.Tensor) else value
 
-        return Batch({name: _mapped(value, of) for name, value in self.items()}, **self._place)
+        return Batch(
+            {name: _mapped(value, of) for name, value in self.items()}, **self._place, draws=self.draws, run=self.run
+        )
 
     def pin_memory(self) -> Batch:
         """Return the batch with every tensor in page-locked memory."""
@@ -236,6 +246,21 @@ def _tensor(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value if value.flags.writeable else value.copy())
     return value
+
+
+def with_spares(draws: tuple[Draw, ...], spares: Mapping[int, int]) -> tuple[Draw, ...]:
+    """Return what a step drew with the positions of spares, by the number of the sample whose place each takes."""
+    if not spares:
+        return draws
+    changed, before = [], 0
+    for each in draws:
+        positions = each.positions.copy()
+        for sample, position in spares.items():
+            if before <= sample < before + len(positions):
+                positions[sample - before] = position
+        before += len(positions)
+        changed.append(replace(each, positions=positions))
+    return tuple(changed)
 
 
 Plans = dict[str, ColumnPlan]

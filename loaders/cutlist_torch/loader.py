@@ -7,19 +7,22 @@ import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from cutlist.errors import OrderError, SettingsError, StateError
+from cutlist.log import Log
 from cutlist.order import Batching, BatchSize, BucketPlan, Component, Draw, Mix, Mixture, Query, Rules, whole
 from cutlist.reader import Part, Processor, Reader, ReaderStats, Row
 from cutlist.sampler import Shuffle, worker_steps
 from cutlist.settings import num_cores, read_settings
-from cutlist_torch.batch import Batch, collate, plan_columns
+from cutlist_torch.batch import Batch, collate, plan_columns, with_spares
+from cutlist_torch.logged import log_batch, run_name
 from cutlist_torch.opening import Hint, Opened, Place, asked, components_of, open_run
-from cutlist_torch.profile import Profile
+from cutlist_torch.profile import Profile, measure
 from cutlist_torch.ranks import Meeting, in_group, resolve_rank
 
 if TYPE_CHECKING:
@@ -179,15 +182,18 @@ class Loader(IterableDataset[Batch]):
         self._passed: int | None = None  # of a worker: the epoch of the pass that it began last
         self._iterator: object = None
         self._pid, self._copied = os.getpid(), False
+        self._log = Log(run.store)
         self.stats = ReaderStats()
 
     def __getstate__(self) -> dict[str, Any]:
         self._copied = True
-        return {name: value for name, value in self.__dict__.items() if name not in ("stats", "_copied", "_iterator")}
+        own = ("stats", "_copied", "_iterator", "_log")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._pid, self._copied, self._iterator, self.stats = os.getpid(), False, None, ReaderStats()
+        self._log = Log(self._store)
 
     def __repr__(self) -> str:
         named = ", ".join(f"{each.name}: {each.selection!r}" for each in self.order.components)
@@ -216,44 +222,70 @@ class Loader(IterableDataset[Batch]):
         Raises:
             OrderError: if `steps` is not a whole number of at least 1.
         """
-        count = whole("steps", steps, at_least=1)
-        place = self._epoch, self._step, self._iterator, self._copied, self.stats
-        self._iterator = mine = object()
-        last = min(self._step + count, len(self))
-        collated = decoded_bytes = 0
-        collate_seconds = 0.0
-        cache = self._store.cache
-        before = (cache.stats.num_hits, cache.stats.num_misses) if cache is not None else (0, 0)
-        began = time.perf_counter()
-        try:
-            for batch in self._batches(mine, self._epoch, range(self._step, last), num_threads=self._num_threads):
-                collated += 1
-                decoded_bytes += batch.num_bytes
-            seconds = time.perf_counter() - began
-            stats = self.stats
-            collate_seconds = self._collate_seconds
-        finally:
-            self._epoch, self._step, self._iterator, self._copied, self.stats = place
-        hit_rate = None
-        if cache is not None:
-            hits, misses = cache.stats.num_hits - before[0], cache.stats.num_misses - before[1]
-            hit_rate = hits / max(hits + misses, 1)
-        return Profile(
-            num_steps=collated,
-            num_samples=stats.num_samples,
-            num_threads=self._num_threads or num_cores(),
-            seconds=seconds,
-            read_seconds=stats.read_seconds,
-            decode_seconds=stats.decode_seconds,
-            process_seconds=stats.process_seconds,
-            collate_seconds=collate_seconds,
-            wait_seconds=stats.wait_seconds,
-            num_bytes=stats.num_bytes,
-            num_reads=stats.num_reads,
-            num_planned=stats.num_planned,
-            decoded_bytes=decoded_bytes,
-            hit_rate=hit_rate,
-        )
+        return measure(self, whole("steps", steps, at_least=1))
+
+    def log(self, batch: Batch, *, run: str | None = None, **values: Any) -> None:
+        """Add values of the samples of a batch to the table `_log` of the root: losses, to see later which are worst.
+
+        A sample has a row for each stored row that it has media, or late columns, of: with the run, epoch and step, its
+        place in the step over all ranks (`sample`), `selection` and `position`, and `table`, `version` and `row_id`. A
+        spare is logged as itself. The table is only ever appended to. It is written every ten seconds, by `flush_log`,
+        and at exit: a process that is killed loses the last ten seconds. Nothing waits for a CUDA device or for the
+        storage; call it in the training loop, of each rank.
+
+        Args:
+            batch: As the loader, or a DataLoader over it, gave it.
+            run: Name of the training run; default: one that is the same for the same queries, seed and batch sizes, in
+                all ranks and when the run is resumed.
+            values: By name, a number for each sample: a tensor (n,) on any device, an array, or a list in which None is
+                NULL. Each becomes a column of DOUBLE, in lower case. What is not finite is NULL.
+
+        Raises:
+            SettingsError: if the batch is none of the loader's, a name is none for a column, or values are no numbers
+                or not one for each sample; in a DataLoader worker.
+
+        Warns:
+            UserWarning: if what was logged before cannot be written; it is tried again.
+
+        Examples:
+            >>> import tempfile
+            >>> from pathlib import Path
+            >>> import cutlist
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> for i in range(4):
+            ...     _ = (folder / f"{i}.ppm").write_bytes(b"P6 1 1 255 " + bytes([60 * i] * 3))
+            >>> with cutlist.connect(folder / "data", create=True) as session:
+            ...     _ = session.ingest(folder, table="dots")
+            >>> loader = Loader("SELECT image.resize(1, 1) AS dot FROM dots", root=folder / "data", batch_size=2)
+            >>> for batch in loader:
+            ...     loss = batch["dot"].float().mean(dim=(1, 2, 3))
+            ...     loader.log(batch, run="baseline", loss=loss)
+            >>> loader.flush_log()
+            >>> worst = "SELECT path, loss FROM _log JOIN dots ON dots._rowid = row_id ORDER BY loss DESC LIMIT 2"
+            >>> with cutlist.connect(folder / "data") as session:
+            ...     session.sql(worst).fetchall()
+            [('3.ppm', 180.0), ('2.ppm', 120.0)]
+        """
+        if get_worker_info() is not None:
+            raise SettingsError("log: called in a DataLoader worker; call it in the training loop, on each batch")
+        if getattr(batch, "run", None) != self._run:
+            kind = type(batch).__name__
+            raise SettingsError(f"log: a {kind} that is not of this loader; expected one of its batches, as it gave it")
+        name = self._run if run is None else str(run)
+        log_batch(self._log, batch, values, order=self.order, run=name, rank=self.rank, world_size=self.world_size)
+
+    @cached_property
+    def _run(self) -> str:
+        """What a run is called that was given no name; also tells the batches of loaders apart."""
+        return run_name(self.order.settings())
+
+    def flush_log(self) -> None:
+        """Write what was logged.
+
+        Warns:
+            UserWarning: if it cannot be written; it is tried again.
+        """
+        self._log.flush()
 
     def plan(self) -> list[BucketPlan]:
         """Return what an epoch has, bucket by bucket: samples, batches, and samples left out."""
@@ -304,8 +336,12 @@ class Loader(IterableDataset[Batch]):
             share: Workers of this machine that share the memory for reading ahead.
         """
 
+        spares: dict[int, dict[int, int]] = {}  # number of a step → sample in it → position of what is in its place
+
         def spare(number: int, sample: int, attempt: int) -> tuple[int, int]:
-            return self.order.spare(epoch, steps[number], self.rank + sample * self.world_size, attempt)
+            place = self.order.spare(epoch, steps[number], self.rank + sample * self.world_size, attempt)
+            spares.setdefault(number, {})[sample] = place[1]
+            return place
 
         reader = Reader(
             [each.selection for each in self.order.components],
@@ -324,14 +360,14 @@ class Loader(IterableDataset[Batch]):
         rows_of_steps = reader.read(self._parts(epoch, steps, drawn))
         with contextlib.closing(rows_of_steps):
             try:
-                for step, rows in zip(steps, rows_of_steps, strict=True):
+                for number, (step, rows) in enumerate(zip(steps, rows_of_steps, strict=True)):
                     if self._iterator is not mine:
                         raise StateError(
                             "this iterator is out of date: the loader was iterated anew, or moved by set_epoch or "
                             "load_state_dict; begin a new loop"
                         )
                     began = time.perf_counter()
-                    batch = self._batch(epoch, step, rows, drawn.popleft())
+                    batch = self._batch(epoch, step, rows, with_spares(drawn.popleft(), spares.pop(number, {})))
                     self._collate_seconds += time.perf_counter() - began
                     if self._passed is None:
                         self._epoch, self._step = self._after(epoch, step)
@@ -357,7 +393,9 @@ class Loader(IterableDataset[Batch]):
         plans = self._plans[first.component]
         by_steps = self.order.rules.mixture is not None and self.order.rules.mix == "steps"
         name = self.order.components[first.component].name if by_steps else None
-        batch = collate(rows, plans, epoch=epoch, step=step, component=name, bucket=first.bucket)
+        batch = collate(
+            rows, plans, epoch=epoch, step=step, component=name, bucket=first.bucket, draws=draws, run=self._run
+        )
         return batch.pin_memory() if self._pin_memory else batch
 
     def _after(self, epoch: int, step: int) -> tuple[int, int]:

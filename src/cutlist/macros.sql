@@ -200,3 +200,40 @@ CREATE MACRO aspect_bucket(width DOUBLE, height DOUBLE) AS
         WHEN height < 1.632993161855452 * width THEN '2x3'
         WHEN height < 2.0367003088692623 * width THEN '9x16'
         WHEN height >= 2.0367003088692623 * width THEN '9x21' END;
+
+-- The lists that featurizers keep of each video: reduced in a query, so that a threshold can be another tomorrow.
+
+-- share_at_least(per_frame, threshold): the share, 0 to 1, of a list's numbers that are at least the threshold, for votes
+-- of frames: share_at_least(sharpness_per_frame, 200) > 0.5. NULLs in the list do not vote; of none, NULL.
+--
+-- Source: Open-Sora 2.0, arXiv 2503.09642 (blur: the majority of five frames).
+CREATE MACRO share_at_least(per_frame, threshold) AS
+    list_avg(list_transform(per_frame, lambda each: (each >= threshold)::INTEGER));
+
+-- frames_between(per_frame, fps, start_seconds, stop_seconds): the part of a list, with a value for each frame, that is of
+-- the frames with start_seconds <= t < stop_seconds, as clip() has them; frame i, from 0, is at i / fps, so a video whose
+-- frame rate varies has them about there. For measures of scenes: list_avg(frames_between(motion_per_frame, fps, …)).
+--
+-- How: a time within a thousandth of a frame after a frame's is taken for it, as start_seconds of a scene is rounded.
+CREATE MACRO frames_between(per_frame, fps, start_seconds, stop_seconds) AS
+    CASE
+        WHEN per_frame IS NULL OR fps IS NULL OR start_seconds IS NULL OR stop_seconds IS NULL THEN NULL
+        WHEN NOT (fps > 0 AND start_seconds >= 0 AND start_seconds < stop_seconds AND isfinite(fps)) -- NaN is the greatest
+            THEN error(format('frames_between(…, {}, {}, {}): expected fps > 0 and 0 <= start_seconds < stop_seconds',
+                fps::DOUBLE, start_seconds::DOUBLE, stop_seconds::DOUBLE))
+        ELSE list_slice(per_frame,
+            1 + least(ceil(start_seconds::DOUBLE * fps - 0.001), len(per_frame))::BIGINT,
+            least(ceil(stop_seconds::DOUBLE * fps - 0.001), len(per_frame))::BIGINT) END;
+
+-- split_spans(spans, seconds): the spans of a list, such as scenes, cut into pieces of that many seconds, each from the
+-- start of its span, the last one what is left; for UNNEST. Pieces that are too short are for WHERE to leave out.
+--
+-- Source: EasyAnimate, easyanimate/video_caption/video_splitting.py (scenes over 10 s in pieces of 10 s).
+CREATE MACRO split_spans(spans, seconds) AS
+    CASE WHEN NOT (seconds > 0 AND isfinite(seconds))
+        THEN error(format('split_spans(…, {}): expected seconds > 0', seconds::DOUBLE))
+    ELSE flatten(list_transform(spans, lambda span: list_transform(
+        range(ceil((span.stop_seconds - span.start_seconds) / seconds)::BIGINT),
+        lambda piece: {
+            'start_seconds': span.start_seconds + piece * seconds::DOUBLE,
+            'stop_seconds': least(span.stop_seconds, span.start_seconds + (piece + 1) * seconds::DOUBLE)}))) END;

@@ -39,13 +39,15 @@ from cutlist.errors import (
     QueryError,
     QueryWarning,
     SelectionError,
+    SettingsError,
     listing,
     suggest,
 )
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, ingest
+from cutlist.log import Log, Stored, check_columns
 from cutlist.metadata import Metadata
-from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
+from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets, whole
 from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
@@ -114,6 +116,7 @@ class Session:
         self.store = store
         self.settings = settings
         self.views = dict(views)
+        self._log = Log(store)
         self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), Databases())
         lower = {name.lower() for name in self.tables}
         for name in sorted(each for each in self.views if each.lower() in lower):
@@ -134,7 +137,8 @@ class Session:
         return f"Session({self.store.root}: tables {tables or 'none'}; views {', '.join(self.views) or 'none'})"
 
     def close(self) -> None:
-        """Close the session's DuckDB; relations that it returned can no longer be read."""
+        """Write what was logged, and close the session's DuckDB; relations that it returned can no longer be read."""
+        self._log.close()
         self._engine.databases.close()
 
     @property
@@ -627,6 +631,58 @@ class Session:
             reader = self._reader([each.selection for each in order.components], seed=order.rules.seed)
             draw_sheet(reader, [found.parts], target)
         return found
+
+    def log(self, run: str, step: int, columns: Mapping[str, Any], *, table: str, epoch: int = 0) -> None:
+        """Add values of rows that a training step drew to the table `_log`: for loops of one's own; see `Loader.log`.
+
+        They are written every ten seconds, by `flush_log`, when the session is closed, and at exit.
+
+        Args:
+            run: Name of the training run.
+            step: Of the epoch, at least 0.
+            columns: `row_id`, each row's `_rowid`; and by name the values, a number or None for each row, that become
+                columns of DOUBLE, in lower case. What is not finite is NULL.
+            table: That the rows are of, at the session's version.
+            epoch: Counted from 0.
+
+        Raises:
+            CatalogError: if there is no such table.
+            SettingsError: if the row ids are none, a name is none for a column, or values are no numbers or not one for
+                each row.
+
+        Examples:
+            >>> import tempfile
+            >>> from pathlib import Path
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> _ = (folder / "dot.ppm").write_bytes(b"P6 2 1 255 RGBrgb")
+            >>> with connect(folder / "data", create=True) as session:
+            ...     _ = session.ingest(folder / "dot.ppm", table="dots")
+            ...     session.log("baseline", 7, {"row_id": [0], "loss": [0.25]}, table="dots")
+            ...     session.flush_log()
+            ...     session.sql("SELECT path, step, loss FROM _log JOIN dots ON dots._rowid = row_id").fetchall()
+            [('dot.ppm', 7, 0.25)]
+        """
+        found = self._table(table)
+        given = np.asarray(columns.get("row_id", []))
+        if given.ndim != 1 or given.dtype.kind not in "iu" or len(given) == 0 or given.min() < 0:
+            raise SettingsError("log: columns need a row_id, the _rowid of each row: {'row_id': [7, 3], 'loss': …}")
+        values = check_columns({name: each for name, each in columns.items() if name != "row_id"}, len(given))
+        self._log.add(
+            Stored(table=found.name, version=found.version, row_ids=given.astype(np.uint64)),
+            values,
+            run=str(run),
+            epoch=whole("epoch", epoch, at_least=0),
+            step=whole("step", step, at_least=0),
+        )
+
+    def flush_log(self) -> None:
+        """Write what was logged, and move on to the latest versions of the tables.
+
+        Warns:
+            UserWarning: if it cannot be written; it is tried again.
+        """
+        self._log.flush()
+        self.refresh()
 
     def _reader(self, selections: Sequence[Selection], *, seed: int = 0) -> Reader:
         settings = self.settings

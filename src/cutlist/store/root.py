@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from cutlist.settings import Settings
 from cutlist.store import filling
 from cutlist.store.cache import RangeCache
 from cutlist.store.features import MADE, made_text
-from cutlist.store.retries import Retry, first_line
+from cutlist.store.retries import LANCE_ERRORS, Retry, first_line
 from cutlist.store.table import Table, is_blob, open_dataset
 
 FAILURES = "_failures"
@@ -200,6 +201,11 @@ class Store:
                 return self.append(name, rows, message=message, reference=reference)
             raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {first_line(error)}") from error
         return self.open(name)
+
+    def merge_fragments(self, name: str) -> None:
+        """Merge small fragments of a table, in one commit; row ids stay. Where another process is at it, do nothing."""
+        with contextlib.suppress(*LANCE_ERRORS):
+            self.open(name).dataset.optimize.compact_files()
 
     def add_columns(self, name: str, fields: Sequence[pa.Field]) -> Table:
         """Add those of some columns that a table lacks, NULL in every row; return it at its latest version.
