@@ -151,6 +151,14 @@ class Session:
         """What the `source` field of a media reference in a result of `sql` numbers: media columns of tables."""
         return self._engine.sources
 
+    def table_at(self, name: str, version: int) -> Table:
+        """Return a table at a version, as `sources` name them.
+
+        Raises:
+            CatalogError: if it is gone.
+        """
+        return self._engine.table_at(name, version)
+
     def interrupt(self) -> None:
         """Stop every query of the session that is running; may be called from any thread."""
         self._engine.databases.interrupt()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from importlib import metadata
@@ -18,9 +19,9 @@ import cutlist
 from cutlist import Session
 from cutlist.catalog import fold_case
 from cutlist.cli import plans, runs, saved
-from cutlist.cli.registry import COMMANDS, AsJson, State, command
+from cutlist.cli.registry import COMMANDS, OPEN, AsJson, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
-from cutlist.errors import CutlistError, NotFoundError, QueryError
+from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
 from cutlist.watch import watched
@@ -362,6 +363,49 @@ def trace(
         runs.show_trace(found)
     if sheet is not None:
         typer.echo(f"{sheet}: {found.num_samples} samples", err=as_json)
+
+
+@command(app)
+def shell(session: Session) -> None:
+    """Open a shell: SQL with completion, history and pictures, and every command of this list with a dot before it.
+
+    Example: `cutlist shell --root data`
+    """
+    try:
+        from cutlist.shell import Shell  # it needs libraries that not every installation has
+    except ImportError as error:
+        raise SettingsError(f"the shell needs {error.name}: pip install 'cutlist[shell]'") from error
+    known = {name: (function.__doc__ or "").partition(".")[0] for name, function in COMMANDS.items()}
+    own = {name: what for name, what in known.items() if name not in ("shell", "list", "show", "drop")}
+    history = session.settings.cache_dir.expanduser() / "shell_history"
+    history.parent.mkdir(parents=True, exist_ok=True)
+    opened = Shell(session, own, run, history=history)
+    try:
+        opened.run()
+    finally:
+        opened.session.close()  # it may be another by then
+
+
+def run(session: Session, words: Sequence[str]) -> None:
+    """Run a command on an open session.
+
+    Raises:
+        CutlistError: as the command does, or if the words are none.
+    """
+    token = OPEN.set(session)
+    try:
+        app(list(words), standalone_mode=False, prog_name="cutlist")
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except typer.Exit:
+        pass
+    except Exception as error:
+        told = getattr(error, "format_message", None)  # a usage error of typer, which has no public name
+        if told is None:
+            raise
+        raise SettingsError(f".{' '.join(words)}: {told()}") from error
+    finally:
+        OPEN.reset(token)
 
 
 @app.command()

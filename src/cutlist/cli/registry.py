@@ -14,11 +14,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import click
 import typer
 
 import cutlist
@@ -41,6 +41,9 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     "timeout": (Timeout, None),
     "debug": (Debug, False),
 }
+
+OPEN: ContextVar[Session | None] = ContextVar("OPEN", default=None)
+"""The session that commands run on, if one is open: that of the shell."""
 
 COMMANDS: dict[str, Callable[..., None]] = {}
 """Every command by its name."""
@@ -120,9 +123,8 @@ def _query(given: str | None, file: Path | None, *, required: bool) -> str | Non
 @contextmanager
 def _opened(root: str | None, views: str | None, *, create: bool) -> Iterator[Session]:
     """Return the session that the shell has open, unless another root is asked for; or a new one."""
-    found = click.get_current_context(silent=True)
-    session = found.find_object(Session) if found is not None else None
-    if isinstance(session, Session) and root is None and views is None:
+    session = OPEN.get()
+    if session is not None and root is None and views is None:
         yield session
         return
     with cutlist.connect(root, views=views, create=create) as opened:

@@ -68,6 +68,13 @@ def contact_sheet(
     return sheet
 
 
+def thumbnail(pixels: NDArray[np.uint8], side: int) -> Image.Image:
+    """Return a picture, uint8 (3, H, W), as an image of which the longer side has at most so many pixels."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    picture.thumbnail((side, side))
+    return picture
+
+
 def _cell(pixels: NDArray[np.uint8], tile: int) -> Image.Image:
     """Return a square picture: one frame letterboxed, or the frames of a clip in a grid that wastes little."""
     if pixels.ndim not in (3, 4) or pixels.shape[-3] != 3 or 0 in pixels.shape:

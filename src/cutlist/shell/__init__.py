@@ -1,0 +1,15 @@
+"""The SQL shell: what is typed, completed, run and shown. Knows a session, and commands by their names.
+
+| file | what is in it |
+|---|---|
+| `shell` | the loop: statements of SQL, commands with a dot |
+| `prompt` | editing, history, keys, the toolbar |
+| `completion` | names of the live catalog, with what they are |
+| `answers` | a result as a table that fits the terminal |
+| `cells` | a value as a short text; a medium as what a probe said of it |
+| `pictures` | media as pictures in the cells |
+"""
+
+from cutlist.shell.shell import Shell
+
+__all__ = ["Shell"]

@@ -1,0 +1,113 @@
+"""The line that is edited: several lines of SQL, history, completion, colours, and a toolbar below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import Completer, ThreadedCompleter
+from prompt_toolkit.filters import has_completions
+from prompt_toolkit.history import FileHistory, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.styles import Style
+from pygments.lexers.sql import PostgresLexer
+
+if TYPE_CHECKING:
+    from prompt_toolkit.formatted_text import AnyFormattedText
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.output import Output
+
+STYLE = Style.from_dict(
+    {
+        "bottom-toolbar": "noreverse #888888",
+        "bottom-toolbar.root": "#5f87af",
+        "completion-menu.meta.completion": "bg:#303030 #a0a0a0",
+        "pygments.keyword": "bold #5f87ff",
+        "pygments.literal.string": "#87af5f",
+        "pygments.literal.number": "#d7875f",
+        "pygments.comment": "italic #808080",
+    }
+)
+
+
+def is_complete(text: str) -> bool:
+    """Return whether Enter runs a text: a command, nothing, or SQL that ends with a semicolon outside of quotes.
+
+    Examples:
+        >>> [is_complete(each) for each in (".tables", "SELECT 1", "SELECT 1;", "SELECT ';", "SELECT 1; -- why")]
+        [True, False, True, False, True]
+    """
+    stripped = text.strip()
+    if not stripped or stripped.startswith("."):
+        return True
+    quote, last, at = "", "", 0
+    while at < len(text):
+        letter = text[at]
+        if quote:
+            quote = "" if letter == quote else quote
+        elif text.startswith("--", at):
+            at = (text.find("\n", at) + len(text) + 1) % (len(text) + 1) if "\n" in text[at:] else len(text)
+            continue
+        elif text.startswith("/*", at):
+            end = text.find("*/", at)
+            if end < 0:
+                return False
+            at = end + 2
+            continue
+        elif letter in "'\"":
+            quote = letter
+        if not letter.isspace():
+            last = letter
+        at += 1
+    return last == ";" and not quote
+
+
+def make_prompt(
+    completer: Completer,
+    history: Path | None,
+    toolbar: Callable[[], AnyFormattedText],
+    *,
+    input: Input | None = None,
+    output: Output | None = None,
+) -> PromptSession[str]:
+    """Return what asks for the next statement.
+
+    Args:
+        history: A file, kept from session to session; None: forgotten at the end.
+        toolbar: What stands below the text.
+    """
+    keys = KeyBindings()
+
+    @keys.add("enter", filter=~has_completions)
+    def enter(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if is_complete(buffer.text) and not buffer.document.text_after_cursor.strip():
+            buffer.validate_and_handle()
+        else:
+            buffer.insert_text("\n")
+
+    @keys.add("escape", "enter")
+    def run(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    return PromptSession(
+        message="cutlist> ",
+        multiline=True,
+        prompt_continuation=lambda width, number, wrapped: "… ".rjust(width),
+        lexer=PygmentsLexer(PostgresLexer),
+        completer=ThreadedCompleter(completer),
+        complete_while_typing=True,
+        auto_suggest=AutoSuggestFromHistory(),
+        history=InMemoryHistory() if history is None else FileHistory(str(history)),
+        enable_history_search=False,
+        bottom_toolbar=toolbar,
+        key_bindings=keys,
+        style=STYLE,
+        include_default_pygments_style=False,
+        input=input,
+        output=output,
+    )
