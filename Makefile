@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 	$(call step,$(VENV): install)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -c constraints.txt torch
-	@$(PIP) install -c constraints.txt -e '.[torch,images,dev,notebook]'
+	@$(PIP) install -c constraints.txt -e '.[torch,images,shell,dev,notebook]'
 	@touch $@
 
 demo: $(READY) ## make tables and a training set, from rendered media or MEDIA=folder, and train on it
@@ -65,9 +65,9 @@ mutants: $(READY) ## give NUM=20000 damaged copies of small media files, from SE
 bench: $(READY) ## run the benchmarks, one after another
 	@for program in benchmarks/*.py; do printf '== %s\n' "$$program"; $(BIN)/python "$$program"; done
 
-shell: $(READY) ## open Python with a session on the demo's tables
+shell: $(READY) ## open the SQL shell on the demo's tables
 	@test -d demo-data || { echo 'no demo-data yet; type: make demo'; exit 1; }
-	@$(BIN)/python -i -c "import cutlist; session = cutlist.connect('demo-data'); print(session)"
+	@$(BIN)/cutlist shell --root demo-data
 
 notebooks: $(READY) ## run every notebook from top to bottom
 	@$(BIN)/python -m pytest -q --nbmake notebooks
