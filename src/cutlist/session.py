@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from cutlist.backfill import (
     BackfillReport,
+    Declared,
     How,
     MediaProbe,
     PacketIndexes,
@@ -392,9 +393,9 @@ class Session:
         finally:
             self.refresh()
         if table in self.tables:  # what was not made in passing, now or in a run that was stopped
-            self.backfill(table, MediaProbe(), progress=progress)
+            self._backfill(table, MediaProbe(), Scope(), progress=progress, wait=True)
             if "video" in self.tables[table].media_columns:
-                self.backfill(table, PacketIndexes(), progress=progress)
+                self._backfill(table, PacketIndexes(), Scope(), progress=progress, wait=True)
         return report
 
     def check(
@@ -493,10 +494,25 @@ class Session:
         """
         chosen = declared(featurizer)
         self.refresh()
+        scope = Scope(row_ids=self._rows(self._table(table), where, view), errors_only=errors_only, again=again)
+        return self._backfill(table, chosen, scope, device=device, progress=progress)
+
+    def _backfill(
+        self,
+        table: str,
+        featurizer: Any,
+        scope: Scope,
+        *,
+        device: str = "cpu",
+        progress: bool | None = None,
+        wait: bool = False,
+    ) -> BackfillReport:
+        chosen = featurizer if isinstance(featurizer, Declared) else declared(featurizer)
+        self.refresh()
         found = self._table(table)
-        scope = Scope(row_ids=self._rows(found, where, view), errors_only=errors_only, again=again)
         how = How(
             device=device,
+            wait=wait,
             num_threads=self.settings.num_threads or num_cores(),
             prefetch_bytes=self.settings.prefetch_bytes,
             progress=progress,
@@ -526,7 +542,12 @@ class Session:
         feature = fold_case(known, statement.column)
         given = statement.column
         if feature is not None:
-            given = feature.name if feature.name in installed() else (feature.reference or feature.name)
+            given = feature.reference or feature.name
+            if feature.reference is None and feature.name not in installed():
+                raise FeaturizerError(
+                    f"{statement.column} was made by the featurizer {feature.name}, which cannot be imported; give it "
+                    f"to session.backfill"
+                )
             made, now = feature.parameters, dict(declared(given).parameters)
             if made != now:
                 raise FeaturizerError(

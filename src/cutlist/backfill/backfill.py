@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Collection, Sequence
@@ -22,7 +21,7 @@ from cutlist.backfill.inputs import Input, inputs_of
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import Rows, changed_rows, rows_of
 from cutlist.errors import CatalogError, FeaturizerError
-from cutlist.store import FEATURIZER, Feature, Store, Table, feature_fields
+from cutlist.store import FEATURIZER, STAMP_OF, Feature, Store, Table, feature_fields
 from cutlist.watch import counting
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ MOST_BYTES = 2**30
 """So many are committed before it ends, which writes what there is of its column once more."""
 
 HOPELESS_ROWS = 32
-"""If the first so many rows all fail, the featurizer is at fault, or its inputs; not the rows."""
+"""If so many rows in a row fail, the featurizer is at fault, or its inputs or its device; not the rows."""
 
 _FAILED = [pa.field("_error_type", pa.string()), pa.field("_message", pa.string()), pa.field("_column", pa.string())]
 
@@ -88,8 +87,7 @@ class _Run:
     how: How
     columns: frozenset[str]  # of the table, that it reads
     report: BackfillReport
-    succeeded: bool = False
-    hopeless: int = 0
+    in_a_row: int = 0
     num_failed: int = 0
     began: float = field(default_factory=time.monotonic)
     committed: float = field(default_factory=time.monotonic)
@@ -122,17 +120,24 @@ def backfill(
     """
     inputs = inputs_of(engine, table, declared)
     mine = folder / f"{table.name}.{declared.name}"
+    if not table.has_stable_row_ids:
+        raise FeaturizerError(
+            f"table {table.name} has no stable row ids, so what was computed cannot be told by row; write it anew by "
+            f"lance.write_dataset(…, enable_stable_row_ids=True)"
+        )
     lock = filelock.FileLock(folder / f"{table.name}.{declared.name}.lock")
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(timeout=0)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=-1 if how.wait else 0)
+    except OSError as error:
+        raise CatalogError(f"cannot keep what is computed in {folder}: {error}") from error
     except filelock.Timeout:
         raise FeaturizerError(
             f"featurizer {declared.name} is being run over table {table.name} by another process; wait until it ends"
         ) from None
     try:
         columns = frozenset(name for each in inputs for name in each.columns)
-        table = _prepared(store, table, declared, columns)
+        table = _prepared(store, table, declared, columns, again=scope.again)
         read = engine.snapshot.tables[table.name]
         fields = [pa.field("_rowid", pa.uint64()), *declared.outputs, *_FAILED]
         schema = pa.schema([each.with_nullable(True) for each in fields])
@@ -153,48 +158,67 @@ def backfill(
                 version=table.version,
             ),
         )
+        restored = [np.zeros(0, dtype=np.uint64)]
         for left in left_behind(mine, str(declared.fingerprint)):
-            with contextlib.suppress(CatalogError):  # a table that was made anew, or the version is gone
+            try:
                 store.pinned(table.name, left.version, left.identity)
-                _write(run, left.results, left.version)
+            except CatalogError:  # a table that was made anew, or the version is gone
+                left.file.unlink()
+                continue
+            _write(run, left.results, left.version)
             left.file.unlink()
-        restored, lost = run.report.num_computed, run.report.num_failed
+            restored.append(left.results["_rowid"].to_numpy())
+        run.count(num_restored=run.report.num_computed + run.report.num_failed)
         rows = rows_of(store, store.open(table.name), table.features[declared.name], columns)
         _settle(run, rows)
         with_input = np.isin(rows.row_ids, np.concatenate([each.row_ids for each in inputs]))
         todo = scope.chosen(rows, declared.fingerprint)
-        run.count(num_skipped=int((~with_input[todo]).sum()))
+        _forget(run, rows.row_ids[~with_input & ~rows.never & scope.within(rows)])
+        run.count(num_skipped=int((~with_input & scope.within(rows)).sum()))
         todo = todo[with_input[todo]]
-        if declared.featurizer.whole:
+        if declared.featurizer.whole and not scope.errors_only:
             every = np.flatnonzero(with_input & scope.within(rows))
             signature = hashlib.sha256(np.sort(rows.row_ids[every]).tobytes()).hexdigest()[:16]
             if len(todo) or table.features[declared.name].made[declared.fingerprint].get("rows") != signature:
                 todo = every
         there = ~(rows.never | rows.stale(declared.fingerprint))
         there[todo] = False
-        run.count(
-            num_restored=restored + lost,
-            num_before=int((there & ~rows.failed).sum()) - restored,
-            num_failed_before=int((there & rows.failed).sum()) - lost,
-        )
+        there &= with_input & scope.within(rows) & ~np.isin(rows.row_ids, np.concatenate(restored))
+        run.count(num_before=int((there & ~rows.failed).sum()), num_failed_before=int((there & rows.failed).sum()))
         if len(todo):
             _compute(run, rows, todo)
-            if declared.featurizer.whole:
+            if declared.featurizer.whole and not scope.errors_only:
                 store.note_featurizer(table.name, declared.name, declared.fingerprint, {"rows": signature})
         return replace(run.report, seconds=time.monotonic() - run.began)
     finally:
         lock.release()
 
 
-def _prepared(store: Store, table: Table, declared: Declared, columns: Collection[str]) -> Table:
+def _prepared(store: Store, table: Table, declared: Declared, columns: Collection[str], *, again: bool) -> Table:
     """Return the table with the columns of the featurizer, and its version in their metadata."""
     fields = feature_fields(declared.name, declared.outputs)
+    outputs = [each.name for each in declared.outputs]
+    known = table.features.get(declared.name)
+    if known is not None:
+        newest = max((int(each["version"]) for each in known.made.values()), default=declared.version)
+        if newest > declared.version and not again:
+            raise FeaturizerError(
+                f"featurizer {declared.title} is older than {declared.name}@{newest}, which was run over table "
+                f"{table.name}; to go back, compute it again (again=True, --again)"
+            )
+        other = [each for each in known.columns if each not in outputs]
+        if other and set(outputs) - set(known.columns):
+            raise FeaturizerError(
+                f"featurizer {declared.title} does not make {', '.join(other)}, which {declared.name} made in table "
+                f"{table.name} before; give it another name"
+            )
     for each in fields:
         there = next((one for one in table.schema if one.name.lower() == each.name.lower()), None)
         if there is None:
             continue
         by = (there.metadata or {}).get(FEATURIZER, b"").decode()
-        if each.name in (output.name for output in declared.outputs) and by != declared.name:
+        stamp = (there.metadata or {}).get(STAMP_OF, b"").decode()
+        if (by if each.name in outputs else stamp) != declared.name:
             owner = f"the featurizer {by}" if by else "another hand"
             raise FeaturizerError(
                 f"featurizer {declared.title} makes a column {each.name}, and table {table.name} has one by {owner}; "
@@ -205,13 +229,24 @@ def _prepared(store: Store, table: Table, declared: Declared, columns: Collectio
                 f"featurizer {declared.title} makes {each.name} as {each.type}, and table {table.name} has it as "
                 f"{there.type}; give the output another name, or drop the column"
             )
+    lacking = known is not None and not set(outputs) <= set(table.schema.names)
     table = store.add_columns(table.name, fields)
+    if lacking:  # a column was dropped by hand: no row has all of its values any more
+        stamps = [each for each in fields if each.name not in outputs]
+        ids = table.dataset.scanner(columns=["_rowid"]).to_table()["_rowid"]
+        nulls = {each.name: pa.nulls(len(ids), each.type) for each in stamps}
+        table, _ = store.fill(table.name, lambda base: pa.table({"_rowid": ids, **nulls}))
     return store.note_featurizer(table.name, declared.name, declared.fingerprint, declared.facts(columns))
 
 
 def _settle(run: _Run, rows: Rows) -> None:
-    """Note of rows that were written since, and have the same inputs still, that this was looked at."""
-    if rows.compared.any():
+    """Note of rows that were written since, and have the same inputs still, that this was looked at.
+
+    Not where other features are made of this one: to them it would be a newer value.
+    """
+    made = set(run.report.columns)
+    is_input = any(made & each.inputs for each in run.table.features.values())
+    if rows.compared.any() and not is_input:
         mine = {
             "_rowid": pa.array(rows.row_ids[rows.compared]),
             run.feature.made_at: pa.array(np.where(rows.failed, -rows.version, rows.version)[rows.compared]),
@@ -219,12 +254,25 @@ def _settle(run: _Run, rows: Rows) -> None:
         run.store.fill(run.table.name, lambda base: pa.table(mine))
 
 
+def _forget(run: _Run, row_ids: NDArray[np.uint64]) -> None:
+    """Take the values of rows away that have an input no more, as a run over the table as it is would give none."""
+    if len(row_ids):
+        fields = feature_fields(run.declared.name, run.declared.outputs)
+        nulls = {each.name: pa.nulls(len(row_ids), each.type) for each in fields}
+        run.store.fill(run.table.name, lambda base: pa.table({"_rowid": pa.array(row_ids), **nulls}))
+
+
 # -- computing --------------------------------------------------------------------------------------------------------
 
 
 def _compute(run: _Run, rows: Rows, todo: NDArray[np.int64]) -> None:
     """Compute rows, fragment by fragment, and commit them."""
-    run.declared.featurizer.setup(run.how.device)
+    try:
+        run.declared.featurizer.setup(run.how.device)
+    except Exception as error:
+        raise FeaturizerError(
+            f"featurizer {run.declared.title} cannot be set up on {run.how.device}: {type(error).__name__}: {error}"
+        ) from error
     computing = Computing(declared=run.declared, store=run.store, table=run.table, how=run.how)
     todo = todo[np.lexsort((rows.row_ids[todo], rows.fragments[todo]))]
     row_ids, fragments = rows.row_ids[todo], rows.fragments[todo]
@@ -263,19 +311,13 @@ def _keep(run: _Run, computed: Computed) -> None:
     """Keep what was computed until it is committed.
 
     Raises:
-        FeaturizerError: if nothing but failures of the featurizer has come so far, and these are many.
+        FeaturizerError: if nothing but failures of the featurizer has come for many rows; they are not kept.
     """
     failures = [computed.failures.get(number) for number in range(len(computed.row_ids))]
-    own = [each for each in failures if each is not None and each.column == run.declared.outputs[0].name]
-    run.succeeded |= len(own) < len(failures)
+    mine = run.declared.outputs[0].name
     run.num_failed += sum(each is not None for each in failures)
-    run.hopeless += len(own)
-    if not run.succeeded and run.hopeless >= HOPELESS_ROWS:
-        run.checkpoint.clear()
-        raise FeaturizerError(
-            f"featurizer {run.declared.title} failed on each of the first {run.hopeless:,} rows of {run.table.name}, "
-            f"so nothing was written; the last: {own[-1].error_type}: {own[-1].message}"
-        )
+    for each in failures:
+        run.in_a_row = 0 if each is None else run.in_a_row + (each.column == mine)
     said = [[getattr(each, name, None) for each in failures] for name in ("error_type", "message", "column")]
     columns = [
         pa.array(computed.row_ids, pa.uint64()),
@@ -283,6 +325,15 @@ def _keep(run: _Run, computed: Computed) -> None:
         *(pa.array(each, pa.string()) for each in said),
     ]
     run.checkpoint.add(pa.record_batch(columns, schema=run.checkpoint.schema))
+    if run.in_a_row >= HOPELESS_ROWS:
+        results = run.checkpoint.results()
+        _write(run, results.filter(pc.fill_null(pc.not_equal(results["_column"], mine), True)), run.checkpoint.version)
+        run.checkpoint.clear()
+        last = next(each for each in reversed(failures) if each is not None and each.column == mine)
+        raise FeaturizerError(
+            f"featurizer {run.declared.title} failed on {run.in_a_row:,} rows of {run.table.name} in a row, which are "
+            f"left as they were; the last: {last.error_type}: {last.message}"
+        )
 
 
 def _commit(run: _Run) -> None:
@@ -295,6 +346,8 @@ def _commit(run: _Run) -> None:
 
 def _write(run: _Run, results: pa.Table, version: int) -> None:
     """Write results into the table, but those of rows that are gone, or whose inputs are not those of a version."""
+    if not len(results):
+        return
     declared = run.declared
     names = [each.name for each in declared.outputs]
 

@@ -100,12 +100,10 @@ def left_behind(folder: Path, key: str) -> Iterator[Left]:
     Files under another key, which nobody can use any more, are deleted. The last batch of a file may be cut.
     """
     for file in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
-        try:
-            batches = list(_batches(file))
-            said = batches[0].schema.metadata
-        except (OSError, pa.ArrowException, IndexError):
-            file.unlink(missing_ok=True)
+        if not file.is_file():
             continue
+        batches = list(_batches(file))
+        said = (batches[0].schema.metadata if batches else None) or {}
         if said.get(b"key") != key.encode():
             file.unlink(missing_ok=True)
             continue

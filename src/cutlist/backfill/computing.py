@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class How:
-    """How to run: the device of the featurizer, threads, bytes that are read ahead, whether to show a progress bar."""
+    """How to run: the device of the featurizer, threads, bytes that are read ahead, whether to show a progress bar, and
+    whether to wait for another process that runs the same."""
 
     device: str = "cpu"
     num_threads: int = 1
     prefetch_bytes: int = 512 * 2**20
     progress: bool | None = None
+    wait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,14 @@ class Computing:
         if self.declared.featurizer.whole:
             ids = given.ids_at(positions)
             arrays: dict[str, Any] = given.arrays_at(self.store, positions)
-            result = self.declared.featurizer(arrays)
+            try:
+                result = self.declared.featurizer(arrays)
+            except (FeaturizerError, StorageError):
+                raise
+            except Exception as error:
+                raise FeaturizerError(
+                    f"featurizer {self.declared.title} failed on {self.table.name}: {type(error).__name__}: {error}"
+                ) from error
             yield self._checked(ids, *checked_outputs(self.declared, result, _Places(self, ids)))
             return
         size = self.declared.featurizer.batch_size

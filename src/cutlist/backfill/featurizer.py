@@ -290,13 +290,19 @@ def _checked(found: Any) -> Declared:
         raise refuse(f"outputs {', '.join(names)}: expected different names, of letters, digits and _, a letter first")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise refuse(f"batch_size {batch_size!r}: expected a number of rows, at least 1")
+    stamps = {f"{name}_made_by", f"{name}_made_at"} & set(names)
+    if stamps:
+        raise refuse(f"output {', '.join(stamps)}: the table has its own column of that name; choose another")
+    parameters: Any = dict(found.parameters)
+    if not all(isinstance(each, str) for pair in parameters.items() for each in pair):
+        raise refuse(f"parameters {parameters!r}: expected texts by their names")
     return Declared(
         featurizer=found,
         name=name,
         version=version,
         inputs=inputs,
         outputs=outputs,
-        parameters=dict(found.parameters),
+        parameters=parameters,
         reference=_reference(found),
     )
 
@@ -309,7 +315,7 @@ def _reference(found: Featurizer) -> str | None:
     there: Any = sys.modules.get(module)
     for part in name.split("."):
         there = getattr(there, part, None)
-    known = there is found or (there is kind and vars(found) == {})
+    known = there is found or (there is kind and not inspect.signature(kind).parameters)
     return f"{module}:{name}" if known and module != "__main__" else None
 
 

@@ -123,6 +123,12 @@ def _input(compiled: Compiled, declared: Declared, table: Table) -> Input:
     for index, column in enumerate(selection.columns):
         if column.null_count:
             there &= pc.is_valid(samples.column(index)).to_numpy()
+    others = {each.name for each in selection.tables} - {table.name}
+    if others:
+        raise FeaturizerError(
+            f"inputs of {declared.title}: they read {', '.join(sorted(others))}, too; expected columns of {table.name} "
+            f"alone, as changes elsewhere would not be seen"
+        )
     asked = {name for scan in compiled.scanned.values() for names, _ in scan.asked for name in names}
     columns = frozenset({*asked, *(each.column for each in selection.sources)} - {"_rowid"})
     places = np.flatnonzero(there)

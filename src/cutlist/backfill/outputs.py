@@ -76,6 +76,10 @@ def _values(given: Any, title: str, count: int) -> Any:
         given = given.detach().cpu().numpy()
     if isinstance(given, pa.ChunkedArray):
         given = given.combine_chunks()
+    if isinstance(given, np.ndarray):  # copies: the featurizer may use its memory again for the next batch
+        given = given.copy()
+    elif isinstance(given, pa.Array):
+        given = given.take(pa.array(range(len(given))))
     if not isinstance(given, np.ndarray | pa.Array):
         if isinstance(given, str | bytes | Mapping) or not hasattr(given, "__iter__"):
             raise FeaturizerError(f"{title}: a {type(given).__name__}; expected a value for each of {count} rows")
@@ -108,12 +112,46 @@ def _converted(values: Any, kind: pa.DataType) -> pa.Array:
         if values.shape[1] != kind.list_size:
             raise ValueError(f"{values.shape[1]} numbers in each")
         return pa.FixedSizeListArray.from_arrays(_converted(values.reshape(-1), kind.value_type), type=kind)
-    listed = [each.tolist() if isinstance(each, np.ndarray | np.generic) else each for each in values]
-    if pa.types.is_integer(kind):  # of which Arrow would cut a fraction off
-        cut = next((each for each in listed if isinstance(each, float) and not each.is_integer()), None)
-        if cut is not None:
-            raise ValueError(f"{cut!r} is no whole number")
+    if pa.types.is_temporal(kind) and any(isinstance(each, np.datetime64 | np.timedelta64) for each in values):
+        times = np.array([each for each in values if each is not None])  # of one unit, which Arrow knows
+        there = pa.array(times).cast(kind)
+        places = np.cumsum([each is not None for each in values]) - 1
+        return there.take(pa.array(places, mask=np.array([each is None for each in values])))
+    listed = [_plain(each) for each in values]
+    if _is_lenient(kind):
+        for each in listed:
+            _check(each, kind)
     return pa.array(listed, type=kind)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of numpy as one of Python, but for times, whose unit Arrow knows."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) and value.dtype.kind not in "mM" else value
+
+
+def _is_lenient(kind: pa.DataType) -> bool:
+    """Return whether Arrow takes values for a type that are not of it: fractions, which it cuts, and unknown keys."""
+    if pa.types.is_nested(kind):
+        return pa.types.is_struct(kind) or any(_is_lenient(kind.field(i).type) for i in range(kind.num_fields))
+    return bool(pa.types.is_integer(kind))
+
+
+def _check(value: Any, kind: pa.DataType) -> None:
+    """Raise ValueError if a fraction is to be an integer, or a struct has another key, at any depth."""
+    if value is None:
+        return
+    if pa.types.is_integer(kind) and isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"{value!r} is no whole number")
+    if pa.types.is_struct(kind) and isinstance(value, Mapping):
+        fields = {kind.field(i).name: kind.field(i).type for i in range(kind.num_fields)}
+        other = sorted(set(value) - set(fields))
+        if other:
+            raise ValueError(f"no field {', '.join(other)}")
+        for name, each in value.items():
+            _check(_plain(each), fields[name])
+    elif hasattr(kind, "value_type") and isinstance(value, list | tuple) and _is_lenient(kind.value_type):
+        for each in value:
+            _check(_plain(each), kind.value_type)
 
 
 def _has_nan(array: pa.Array) -> NDArray[np.bool_]:

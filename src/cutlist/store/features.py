@@ -98,7 +98,7 @@ def features_of(schema: pa.Schema) -> dict[str, Feature]:
         said = each.metadata or {}
         if FEATURIZER in said:
             columns.setdefault(said[FEATURIZER].decode(), []).append(each.name)
-        if MADE in said:
+        if MADE in said and STAMP_OF in said:
             found = json.loads(said[MADE])
             made[said[STAMP_OF].decode()] = {int(fingerprint): facts for fingerprint, facts in found.items()}
     return {

@@ -67,8 +67,15 @@ def add_columns(open_latest: Callable[[], Table], fields: Sequence[pa.Field]) ->
 
 
 def note(open_latest: Callable[[], Table], column: str, facts: Mapping[str, str]) -> None:
-    """Write into the metadata of a column."""
-    _again(lambda: open_latest().dataset.update_field_metadata({column: dict(facts)}))()
+    """Write into the metadata of a column.
+
+    Raises:
+        CatalogError: if it cannot be written.
+    """
+    try:
+        _again(lambda: open_latest().dataset.update_field_metadata({column: dict(facts)}))()
+    except LANCE_ERRORS as error:
+        raise CatalogError(f"cannot write the metadata of column {column}: {first_line(error)}") from error
 
 
 def fill(open_latest: Callable[[], Table], make: Make) -> tuple[Table, pa.Table]:

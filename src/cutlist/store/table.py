@@ -124,6 +124,11 @@ class Table:
         return {name: column for name, column in of.items() if name in self.media_columns}
 
     @property
+    def has_stable_row_ids(self) -> bool:
+        """Whether row ids stay when rows are updated or fragments merged, as in every table that cutlist makes."""
+        return bool(self.dataset.has_stable_row_ids)
+
+    @property
     def features(self) -> dict[str, Feature]:
         """The features, by the names of the featurizers that make them."""
         return features_of(self.schema)
