@@ -47,6 +47,7 @@ from cutlist.store import Store, Table
 from cutlist.trace import Trace, trace
 from cutlist.views import View, load_views
 from cutlist.watch import watched
+from cutlist.waterfall import Waterfall, waterfall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -279,6 +280,34 @@ class Session:
         compiled = self._compiled(self._engine.plan(self.statement(query), strict=True))
         keys = [(each.name, each.version) for each in compiled.selection.tables]
         return explain(compiled, {key: self._engine.table_at(*key) for key in keys}, exact=exact)
+
+    def waterfall(self, query: str) -> Waterfall:
+        """Return which condition of a query, or of a view, drops how many rows: alone, after those before it, and only
+        it; and for how many of them it is NULL. Reads just the columns in the conditions, and saves nothing.
+
+        While FROM names one view alone, the conditions of that view come first.
+
+        Raises:
+            QueryError: if it is not one SELECT with a FROM, or as `compile` does.
+
+        Examples:
+            >>> import tempfile
+            >>> import pyarrow as pa
+            >>> from cutlist.store import Store
+            >>> root = tempfile.mkdtemp()
+            >>> _ = Store(root=root).append("t", pa.table({"a": [1, 2, 3, None], "b": [5, 6, 5, 6]}), message="rows")
+            >>> with connect(root) as session:
+            ...     found = session.waterfall("SELECT a FROM t WHERE a > 1 AND b = 5")
+            >>> found.num_rows, [(each.condition, each.num_left, each.num_null) for each in found.drops]
+            (4, [('a > 1', 2, 1), ('b = 5', 1, 0)])
+        """
+        plan = self._engine.plan(self.statement(query), strict=True)
+        return watched(
+            lambda: waterfall(self._engine, plan),
+            interrupt=self.interrupt,
+            fraction=self.progress,
+            title="waterfall",
+        )
 
     def lint(self, query: str | None = None) -> list[Remark]:
         """Return what the checks have to say about a query, or about every view; compiles nothing.

@@ -1,8 +1,9 @@
 """DuckDB over a snapshot of tables. The only home of `duckdb`."""
 
 from cutlist.engine.compiling import Compiled, compile_plan
+from cutlist.engine.counting import count_conditions
 from cutlist.engine.databases import DUCKDB_VERSION, Databases
 from cutlist.engine.engine import Engine
 from cutlist.engine.excluding import Failed, digest
 
-__all__ = ["DUCKDB_VERSION", "Compiled", "Databases", "Engine", "Failed", "compile_plan", "digest"]
+__all__ = ["DUCKDB_VERSION", "Compiled", "Databases", "Engine", "Failed", "compile_plan", "count_conditions", "digest"]
