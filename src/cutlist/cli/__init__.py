@@ -16,7 +16,7 @@ from rich.console import Console
 
 import cutlist
 from cutlist.catalog import fold_case
-from cutlist.cli import plans, runs, saved, waterfall
+from cutlist.cli import diff, plans, runs, saved, waterfall
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, QueryError
 from cutlist.ingest import KINDS
@@ -32,6 +32,7 @@ app = typer.Typer(
 
 app.add_typer(saved.app, name="selections")
 app.command()(waterfall.waterfall)
+app.command()(diff.diff)
 
 Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")]
 Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]

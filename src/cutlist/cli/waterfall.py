@@ -18,14 +18,15 @@ WIDEST = 100
 
 _HEADINGS = ("kept alone", "only it drops", "NULL")
 
+Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")]
+Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]
+
 
 def waterfall(
     query: Annotated[str, typer.Argument(help="A SELECT, or the name of a view.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    root: Annotated[
-        str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")
-    ] = None,
-    views: Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")] = None,
+    root: Root = None,
+    views: Views = None,
 ) -> None:
     """Show which condition of a WHERE drops how many rows: one after the other, alone, and only it.
 

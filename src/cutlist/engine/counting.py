@@ -99,6 +99,4 @@ def _counted(binding: Binding, funnel: Funnel, *, tried: bool) -> list[int]:
         ]
     dropped = " + ".join(f"({name} IS NOT TRUE)::INTEGER" for name in names) or "0"
     text = f"SELECT {', '.join(counts)} FROM (SELECT *, {dropped} AS dropped FROM (\n{funnel.text(tried=tried)}\n))"
-    row = binding.cursor.execute(text).fetchone()
-    assert row is not None
-    return [int(each) for each in row]
+    return [int(each) for each in binding.cursor.execute(text).fetchall()[0]]
