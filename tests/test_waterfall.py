@@ -208,6 +208,10 @@ def test_counts_equal_those_of_queries_of_their_own(
         "SELECT 100 // b AS q FROM t WHERE b <> 0 AND q > 25",
         "SELECT t.id FROM t LEFT JOIN u ON u.t_id = t.id WHERE word IS NULL OR word <> 'x'",
         "SELECT t.id FROM t, u WHERE t.id = u.t_id AND t.b < 2 AND word <> 'x'",
+        "SELECT id FROM t, u WHERE id = t_id AND b < 2",
+        "SELECT id FROM t, unnest([1, 2, 3]) AS n(x) WHERE t.b = n.x AND id > 20",
+        "SELECT a * 2 AS twice FROM t WHERE id IN (SELECT t_id FROM u WHERE t_id < twice) AND b < 4",
+        "SELECT * EXCLUDE (a) FROM low WHERE sample(id, 0.5)",
         "SELECT _rowid AS r FROM t WHERE _rowid > 30 AND b = 1",
         "SELECT * FROM u AT (VERSION => 1) WHERE t_id < 100",
         "WITH w AS (FROM low WHERE b > 1) SELECT id FROM w WHERE id > 50",
@@ -271,6 +275,9 @@ def test_what_is_not_looked_into_is_said(session: Session, root: Path) -> None:
     assert (found.num_rows, counts(found)) == (4, [(3, 3, 1, 0)])
     (note,) = found.notes
     assert note == "query:1:29: t.id = u.t_id says which rows belong together, so it counts as part of FROM"
+    assert session.waterfall("SELECT id FROM t, u WHERE id = t_id AND b < 2").num_rows == 4
+    unnested = session.waterfall("SELECT id FROM t, unnest([1, 2, 3]) AS n(x) WHERE t.b = n.x AND id > 20")
+    assert (unnested.num_rows, len(unnested.drops), unnested.notes) == (3 * NUM_ROWS, 2, ())
 
 
 def test_without_where_every_row_is_kept(session: Session) -> None:

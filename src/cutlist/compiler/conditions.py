@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlglot import Token, TokenType, exp
 
 from cutlist.compiler.checks.clauses import conjuncts, from_items
+from cutlist.compiler.checks.kinds import Kinds
 from cutlist.compiler.text import Statement, span
+
+if TYPE_CHECKING:
+    from cutlist.compiler.facts import FindTable
 
 Span = tuple[int, int]
 """A part [start, stop) of a statement's text."""
@@ -68,8 +73,11 @@ class Parts:
     after: tuple[str, ...]
 
 
-def parts_of(statement: Statement) -> Parts | None:
+def parts_of(statement: Statement, find: FindTable = lambda name: None) -> Parts | None:
     """Return the parts of a statement, or None where it is not one SELECT: a UNION, VALUES, PIVOT.
+
+    Args:
+        find: Name → what is known of a table; without it, a join in WHERE is known by the names before its columns.
 
     Examples:
         >>> from cutlist.compiler.text import parse
@@ -97,7 +105,7 @@ def parts_of(statement: Statement) -> Parts | None:
         items=tuple(_span(tokens, *each) for each in items) if items and len(items) == len(tree.expressions) else None,
         listed=None if listed is None else _span(tokens, *listed),
         source=_span(tokens, clauses["FROM"][0] + 1, clauses["FROM"][1]) if "FROM" in clauses else None,
-        conditions=() if where is None else tuple(_conditions(statement, tree, where[0] + 1, where[1])),
+        conditions=() if where is None else tuple(_conditions(statement, tree, *where, Kinds(find))),
         after=tuple(_after(tree)),
     )
 
@@ -161,9 +169,9 @@ def _span(tokens: Sequence[Token], first: int, last: int) -> Span:
     return tokens[first].start, tokens[last - 1].end + 1
 
 
-def _conditions(statement: Statement, select: exp.Select, first: int, last: int) -> Iterator[Condition]:
-    """Yield the conditions of a WHERE, the tokens [first, last)."""
-    tokens = statement.tokens
+def _conditions(statement: Statement, select: exp.Select, keyword: int, last: int, kinds: Kinds) -> Iterator[Condition]:
+    """Yield the conditions of a WHERE, the tokens [keyword, last)."""
+    tokens, first = statement.tokens, keyword + 1
     pieces = list(_split(tokens, first, last))
     nodes = list(conjuncts(select.args["where"]))
     if len(nodes) != len(pieces):  # sqlglot reads it otherwise: all of it is one condition
@@ -176,7 +184,7 @@ def _conditions(statement: Statement, select: exp.Select, first: int, last: int)
             text=_written(statement, start, stop),
             place=statement.at(here[0]),
             columns=tuple(_columns(statement, node)),
-            joins=_joins(node, listed),
+            joins=_joins(node, select, listed, kinds),
         )
 
 
@@ -226,18 +234,36 @@ def _columns(statement: Statement, node: exp.Expr) -> Iterator[str]:
 
 
 def _only_listed(select: exp.Select) -> frozenset[str]:
-    """Return the names of what FROM lists with commas or CROSS JOIN: only WHERE says which rows belong together."""
-    joins = list(select.args.get("joins") or [])
-    if not any(not join.args.get("on") and not join.args.get("using") and not join.method for join in joins):
-        return frozenset()
-    return frozenset(str(each.alias_or_name).lower() for each in from_items(select))
+    """Return the names of the tables that FROM lists with commas or CROSS JOIN, so that WHERE says how they join."""
+    bare = [
+        join
+        for join in select.args.get("joins") or []
+        if not join.args.get("on") and not join.args.get("using") and not join.method and _is_table(join.this)
+    ]
+    return frozenset(each.alias_or_name.lower() for each in from_items(select) if bare and _is_table(each))
 
 
-def _joins(node: exp.Expr, listed: frozenset[str]) -> bool:
+def _is_table(item: exp.Expr) -> bool:
+    """Return whether what stands in FROM has rows of its own: no function of another's columns."""
+    return isinstance(item, exp.Subquery) or (isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier))
+
+
+def _joins(node: exp.Expr, select: exp.Select, listed: frozenset[str], kinds: Kinds) -> bool:
     """Return whether a condition is `a.x = b.y` of two of the tables that FROM only lists."""
-    sides = [node.this, node.expression] if isinstance(node, exp.EQ) else []
-    names = [{column.table.lower() for column in side.find_all(exp.Column)} for side in sides]
-    return len(names) == 2 and all(len(each) == 1 and each <= listed for each in names) and names[0] != names[1]
+    if not listed or not isinstance(node, exp.EQ):
+        return False
+    sides = [
+        {_owner(column, select, kinds) for column in side.find_all(exp.Column)} for side in (node.this, node.expression)
+    ]
+    return all(len(each) == 1 and each <= listed for each in sides) and sides[0] != sides[1]
+
+
+def _owner(column: exp.Column, select: exp.Select, kinds: Kinds) -> str:
+    """Return the name of the table that a column is of; empty where that is not known."""
+    if column.table:
+        return column.table.lower()
+    owners = [each.alias for each in kinds.sources(select) if column.name.lower() in each.columns.kinds]
+    return owners[0] if len(owners) == 1 else ""
 
 
 def _after(select: exp.Select) -> Iterator[str]:

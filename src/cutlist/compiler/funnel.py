@@ -84,7 +84,7 @@ def funnel_of(plan: Plan) -> Funnel:
         QueryError: if the query is not one SELECT with a FROM, or draws a sample.
     """
     statement = plan.query
-    parts = parts_of(statement)
+    parts = parts_of(statement, plan.find)
     if parts is None or parts.source is None:
         raise QueryError(
             f"{statement.place}: no WHERE to take apart here: expected SELECT … FROM … WHERE …, not a UNION, VALUES, "
@@ -96,7 +96,7 @@ def funnel_of(plan: Plan) -> Funnel:
     levels = [Level(name=QUERY, parts=parts, below=_view_below(plan, QUERY))]
     while (below := levels[-1].below) is not None:
         name = below[0]
-        inner = parts_of(plan.views[name])
+        inner = parts_of(plan.views[name], plan.find)
         reason = _not_plain(inner)
         if reason is not None or inner is None:
             notes.append(f"{_where(plan, name)}: the conditions of {name} are not looked into: it has {reason}")
@@ -189,7 +189,9 @@ def _list(plan: Plan, level: Level) -> str:
 def _aliased(plan: Plan, level: Level) -> list[str]:
     """Return the entries of a SELECT's list that have a name of their own, which its WHERE may use."""
     tree = plan.statements[level.name].tree.unnest()
-    names = {column.rpartition(".")[2].lower() for each in level.conditions for column in each.columns}
+    tokens = plan.statements[level.name].tokens
+    spans = [each.span for each in level.conditions]
+    names = {token.text.lower() for token in tokens for start, stop in spans if start <= token.start < stop}
     entries: Sequence[exp.Expr] = tree.expressions
     if level.parts.items is None or not any(isinstance(e, exp.Alias) and e.alias.lower() in names for e in entries):
         return []
