@@ -52,6 +52,8 @@ VIEWS = {
     "low": "-- those with a\nSELECT *, a * 2 AS twice\nFROM t\nWHERE a > 20 AND twice < 300",
     "high": "FROM low AS l WHERE b BETWEEN 1 AND 3\n  AND (flag OR l.id % 2 = 0)",
     "top": "SELECT id FROM high WHERE id <> 33",
+    "whole": "SELECT id, b, COLUMNS(* EXCLUDE (id, b)) IS NULL FROM low WHERE b < 4",
+    "given": "FROM t WHERE COLUMNS(* EXCLUDE (s)) IS NOT NULL",
     "few": "FROM t WHERE b > 1 ORDER BY id LIMIT 50",
     "some": "SELECT DISTINCT b FROM t WHERE b > 1",
     "numbers": "SELECT id, s::INTEGER AS n FROM t WHERE s NOT LIKE 'x%'",
@@ -201,13 +203,18 @@ def test_counts_equal_those_of_queries_of_their_own(
 @pytest.mark.parametrize(
     "query",
     [
-        *VIEWS,
+        *(name for name in VIEWS if name != "given"),
         "SELECT id FROM t WHERE a > 30 AND id IN (SELECT t_id FROM u WHERE word IS NOT NULL)",
         "SELECT id FROM t WHERE a > 30 AND EXISTS (FROM u WHERE u.t_id < t.b)",
         "SELECT s FROM t WHERE s NOT LIKE 'x%' AND s::INTEGER > 100",
         "SELECT 100 // b AS q FROM t WHERE b <> 0 AND q > 25",
         "SELECT t.id FROM t LEFT JOIN u ON u.t_id = t.id WHERE word IS NULL OR word <> 'x'",
         "SELECT t.id FROM t, u WHERE t.id = u.t_id AND t.b < 2 AND word <> 'x'",
+        "SELECT id FROM given WHERE b > 1",
+        "SELECT id FROM low WHERE hash(low) % 2 = 0 AND b > 1",
+        "SELECT id FROM low AS l WHERE hash(l) % 2 = 0 AND b > 1",
+        "SELECT id FROM low WHERE len(struct_keys(struct_pack(*))) = 6 AND b > 1",
+        "SELECT id FROM whole WHERE b > 1",
         "SELECT id FROM t, u WHERE id = t_id AND b < 2",
         "SELECT id FROM t, unnest([1, 2, 3]) AS n(x) WHERE t.b = n.x AND id > 20",
         "SELECT a * 2 AS twice FROM t WHERE id IN (SELECT t_id FROM u WHERE t_id < twice) AND b < 4",
@@ -269,6 +276,15 @@ def test_what_is_not_looked_into_is_said(session: Session, root: Path) -> None:
     found = session.waterfall("SELECT id FROM few WHERE id > 20")
     assert found.num_rows == 50
     assert found.notes == (f"{root}/views/few.sql: the conditions of few are not looked into: it has LIMIT",)
+    found = session.waterfall("SELECT id FROM whole WHERE b > 1")
+    assert [each.condition for each in found.drops] == ["b < 4", "b > 1"]
+    (note,) = found.notes
+    folder = f"{root}/views"
+    assert (
+        note
+        == f"{folder}/low.sql: the conditions of low are not looked into: {folder}/whole.sql uses all of its "
+        + ("columns at once")
+    )
     (note,) = session.waterfall("some").notes
     assert note == f"{root}/views/some.sql: counted are the rows that WHERE leaves, before DISTINCT"
     found = session.waterfall("SELECT t.id FROM t, u WHERE t.id = u.t_id AND t.b < 2")
@@ -297,6 +313,7 @@ def test_without_where_every_row_is_kept(session: Session) -> None:
         ("SELECT nope FROM t WHERE b > 1", r'query:1:8: no column "nope" in t'),
         ("SELECT id FROM t WHERE random() < 0.5", r"query:1:24: random\(\) differs in every run"),
         ("SELECT s FROM t WHERE s NOT LIKE 'x%' AND s::INTEGER > (SELECT max(b) FROM t)", "Could not convert string"),
+        ("given", r"given.sql:1:14: COLUMNS in a WHERE is a condition for each column; write those"),
         ("nothing", 'no table or view "nothing"'),
     ],
 )

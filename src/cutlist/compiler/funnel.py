@@ -10,7 +10,7 @@ from sqlglot import exp
 from cutlist.compiler.conditions import Condition, Parts, parts_of
 from cutlist.compiler.names import base_tables
 from cutlist.compiler.plan import GAP, QUERY, Plan
-from cutlist.compiler.text import quoted, span
+from cutlist.compiler.text import Statement, quoted, span
 from cutlist.errors import QueryError
 
 
@@ -90,6 +90,11 @@ def funnel_of(plan: Plan) -> Funnel:
             f"{statement.place}: no WHERE to take apart here: expected SELECT … FROM … WHERE …, not a UNION, VALUES, "
             f"PIVOT or USING SAMPLE; put what is combined into views, and ask about each"
         )
+    several = _several(statement, parts)
+    if several is not None:
+        raise QueryError(
+            f"{several.place}: COLUMNS in a WHERE is a condition for each column; write those, so that each is counted"
+        )
     notes = []
     if parts.after:
         notes.append(f"{_where(plan, QUERY)}: counted are the rows that WHERE leaves, before {', '.join(parts.after)}")
@@ -97,9 +102,9 @@ def funnel_of(plan: Plan) -> Funnel:
     while (below := levels[-1].below) is not None:
         name = below[0]
         inner = parts_of(plan.views[name], plan.find)
-        reason = _not_plain(inner)
+        reason = _not_plain(plan.views[name], inner) or _whole_rows(plan.statements[levels[-1].name], name)
         if reason is not None or inner is None:
-            notes.append(f"{_where(plan, name)}: the conditions of {name} are not looked into: it has {reason}")
+            notes.append(f"{_where(plan, name)}: the conditions of {name} are not looked into: {reason}")
             levels[-1] = Level(name=levels[-1].name, parts=levels[-1].parts)
             break
         levels.append(Level(name=name, parts=inner, below=_view_below(plan, name)))
@@ -114,13 +119,40 @@ def _where(plan: Plan, name: str) -> str:
     return plan.statements[name].place
 
 
-def _not_plain(parts: Parts | None) -> str | None:
+def _several(statement: Statement, parts: Parts) -> Condition | None:
+    """Return a condition that is several: one with COLUMNS(…)."""
+    named = [token.start for token in statement.tokens if token.text.upper() == "COLUMNS"]
+    found = (each for each in parts.conditions if any(each.span[0] <= start < each.span[1] for start in named))
+    return next(found, None)
+
+
+def _not_plain(statement: Statement, parts: Parts | None) -> str | None:
     """Return what a view has that makes its rows other than those of its FROM, or None."""
     if parts is None:
-        return "more than one SELECT"
+        return "it is not one SELECT"
     if parts.source is None:
-        return "no FROM"
-    return ", ".join(parts.after) or None
+        return "it has no FROM"
+    if _several(statement, parts) is not None:
+        return "it has COLUMNS in its WHERE"
+    return f"it has {', '.join(parts.after)}" if parts.after else None
+
+
+def _whole_rows(statement: Statement, view: str) -> str | None:
+    """Return that a statement uses the columns of the view below all at once, where one more would change its rows.
+
+    A `*` of its list is none: of two columns with one name, the first is meant.
+    """
+    tree = statement.tree.unnest()
+    names = {view.lower(), tree.args["from_"].this.alias_or_name.lower()}
+    rows = (each for each in tree.find_all(exp.Column) if not each.table and each.name.lower() in names)
+    stars = (
+        each
+        for each in tree.find_all(exp.Star)
+        if not isinstance(each.parent, exp.Select | exp.Count)
+        and not (isinstance(each.parent, exp.Column) and isinstance(each.parent.parent, exp.Select | exp.Count))
+    )
+    found = tree.find(exp.Columns) or next(rows, None) or next(stars, None)
+    return None if found is None else f"{statement.place} uses all of its columns at once"
 
 
 def _view_below(plan: Plan, name: str) -> tuple[str, int, int] | None:
@@ -145,15 +177,14 @@ def _text(funnel: Funnel, number: int, *, tried: bool, output: bool) -> str:
     plan, level = funnel.plan, funnel.levels[number]
     parts = level.parts
     assert parts.source is not None
-    columns = [_list(plan, level)] if number or output else _aliased(plan, level)
     below = sum(len(each.conditions) for each in funnel.levels[number + 1 :])
+    values = list(enumerate(funnel.values)) if output else []
+    columns = [quoted(kept(i)) for i in range(below)]  # first, as a `*` has them once more, perhaps changed
+    columns += [quoted(value(i)) for i, (owner, _) in values if owner > number]
+    columns += [_list(plan, level)] if number or output else _aliased(plan, level)
     for i, condition in enumerate(level.conditions, below):
         columns.append(f"{_condition(plan, level, condition, tried=tried)} AS {quoted(kept(i))}")
-    if output:
-        for i, (owner, name) in enumerate(funnel.values):
-            if owner >= number:
-                columns.append(f"{name} AS {quoted(value(i))}" if owner == number else quoted(value(i)))
-    columns += [quoted(kept(i)) for i in range(below)]
+    columns += [f"{name} AS {quoted(value(i))}" for i, (owner, name) in values if owner == number]
     if number + 1 < len(funnel.levels):
         assert level.below is not None
         view, start, stop = level.below
