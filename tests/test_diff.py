@@ -280,7 +280,7 @@ def test_a_sheet_has_the_samples_that_differ(made: Made, tmp_path: Path) -> None
         assert (found.a.num_only > 0, found.b.num_only > 0) == (True, True)
         with Image.open(out) as sheet:
             assert sheet.width > 400
-        with pytest.raises(SelectionError, match="a sheet needs samples that differ; the two have the same"):
+        with pytest.raises(SelectionError, match="a sheet needs samples that differ, and there are none to show"):
             session.diff(queries[0], queries[0], sheet=out)
 
 

@@ -329,7 +329,7 @@ class Session:
             b: Another.
             on: Columns of both that tell samples apart, in place of the media.
             num_examples: Samples to show of each side.
-            sheet: A picture file to draw examples into, `a` or `b` before the caption.
+            sheet: A picture file to draw those samples into, `A:` or `B:` before the caption.
 
         Raises:
             QueryError: as `compile` does.
@@ -362,8 +362,8 @@ class Session:
             chosen = [np.array([each.position for each in side.examples], np.int64) for side in (found.a, found.b)]
             drawn = [(number, each) for number, each in enumerate(chosen) if len(each)]
             if not drawn:
-                raise SelectionError("a sheet needs samples that differ; the two have the same")
-            titles = ["ab"[number] + ": " for number, _ in drawn]
+                raise SelectionError("a sheet needs samples that differ, and there are none to show")
+            titles = ["AB"[number] + ": " for number, _ in drawn]
             draw_sheet(self._reader(selections), [[each] for each in drawn], target, titles=titles)
         return found
 
