@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -36,8 +37,13 @@ def picture_file(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def draw_sheet(reader: Reader, steps: Iterable[Sequence[AnyPart]], path: Path) -> int:
+def draw_sheet(
+    reader: Reader, steps: Iterable[Sequence[AnyPart]], path: Path, *, titles: Iterable[str] | None = None
+) -> int:
     """Draw samples into a picture file: each medium with what else its row has; return how many were drawn.
+
+    Args:
+        titles: One for each step, in front of the captions of its samples.
 
     Raises:
         SelectionError: if the samples have no media, or only raw bytes.
@@ -48,12 +54,12 @@ def draw_sheet(reader: Reader, steps: Iterable[Sequence[AnyPart]], path: Path) -
     if not media:
         raise SelectionError(f"a sheet needs a media column; the query has: {listing(columns)}")
     tiles, captions = [], []
-    for rows in reader.read(steps):
+    for title, rows in zip(itertools.repeat("") if titles is None else titles, reader.read(steps), strict=False):
         for row in rows:
             pictures = [row[name] for name in media if _is_picture(row.get(name))]
             if pictures:
                 tiles.append(pictures[0])
-                captions.append(_caption({name: value for name, value in row.items() if name not in media}))
+                captions.append(title + _caption({name: value for name, value in row.items() if name not in media}))
     if not tiles:
         raise SelectionError("a sheet needs images or videos; the first samples have none (or raw bytes)")
     contact_sheet(tiles, captions).save(path)

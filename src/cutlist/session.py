@@ -31,6 +31,7 @@ from cutlist.backfill import (
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.checking import CheckReport, check_column
 from cutlist.compiler import quoted
+from cutlist.diff import Diff, diff
 from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
 from cutlist.errors import (
@@ -59,6 +60,7 @@ from cutlist.store import Store, Table
 from cutlist.trace import Trace, trace
 from cutlist.views import View, load_views
 from cutlist.watch import watched
+from cutlist.waterfall import Waterfall, waterfall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -301,6 +303,91 @@ class Session:
         compiled = self._compiled(self._engine.plan(self.statement(query), strict=True))
         keys = [(each.name, each.version) for each in compiled.selection.tables]
         return explain(compiled, {key: self._engine.table_at(*key) for key in keys}, exact=exact)
+
+    def waterfall(self, query: str) -> Waterfall:
+        """Return which condition of a query, or of a view, drops how many rows: alone, after those before it, and only
+        it; and for how many of them it is NULL. Reads just the columns in the conditions, and saves nothing.
+
+        While FROM names one view alone, the conditions of that view come first.
+
+        Raises:
+            QueryError: if it is not one SELECT with a FROM, or as `compile` does.
+
+        Examples:
+            >>> import tempfile
+            >>> import pyarrow as pa
+            >>> from cutlist.store import Store
+            >>> root = tempfile.mkdtemp()
+            >>> _ = Store(root=root).append("t", pa.table({"a": [1, 2, 3, None], "b": [5, 6, 5, 6]}), message="rows")
+            >>> with connect(root) as session:
+            ...     found = session.waterfall("SELECT a FROM t WHERE a > 1 AND b = 5")
+            >>> found.num_rows, [(each.condition, each.num_left, each.num_null) for each in found.drops]
+            (4, [('a > 1', 2, 1), ('b = 5', 1, 0)])
+        """
+        plan = self._engine.plan(self.statement(query), strict=True)
+        return watched(
+            lambda: waterfall(self._engine, plan),
+            interrupt=self.interrupt,
+            fraction=self.progress,
+            title="waterfall",
+        )
+
+    def diff(
+        self,
+        a: str,
+        b: str,
+        *,
+        on: Sequence[str] | None = None,
+        num_examples: int = 5,
+        sheet: str | os.PathLike[str] | None = None,
+    ) -> Diff:
+        """Return what differs between two training sets: the samples that only one has, the conditions of the other
+        that drop them, and the shared columns whose values changed. Saves nothing.
+
+        Samples are the same if their media are the same rows, of any version of a table, decoded in the same way.
+
+        Args:
+            a: A view, a query, `selection('3f2a')` or `videos AT (VERSION => 12)`.
+            b: Another.
+            on: Columns of both that tell samples apart, in place of the media.
+            num_examples: Samples to show of each side.
+            sheet: A picture file to draw those samples into, `A:` or `B:` before the caption.
+
+        Raises:
+            QueryError: as `compile` does.
+            SelectionError: if nothing tells samples apart.
+
+        Examples:
+            >>> import tempfile
+            >>> import pyarrow as pa
+            >>> from cutlist.store import Store
+            >>> root = tempfile.mkdtemp()
+            >>> _ = Store(root=root).append("t", pa.table({"id": [1, 2, 3], "a": [5, 6, None]}), message="rows")
+            >>> with connect(root) as session:
+            ...     found = session.diff("FROM t", "FROM t WHERE a > 5", on=["id"])
+            >>> found.num_both, found.a.num_only, [(each.condition, each.num_null) for each in found.a.reasons]
+            (1, 2, [('a > 5', 1)])
+        """
+        target = None if sheet is None else picture_file(sheet)
+        plans = (
+            self._engine.plan(self.statement(a), strict=True),
+            self._engine.plan(self.statement(b), strict=True),
+        )
+        selections = (self._compiled(plans[0]).selection, self._compiled(plans[1]).selection)
+        found = watched(
+            lambda: diff(self._engine, plans, selections, on=on, num_examples=num_examples),
+            interrupt=self.interrupt,
+            fraction=self.progress,
+            title="diff",
+        )
+        if target is not None:
+            chosen = [np.array([each.position for each in side.examples], np.int64) for side in (found.a, found.b)]
+            drawn = [(number, each) for number, each in enumerate(chosen) if len(each)]
+            if not drawn:
+                raise SelectionError("a sheet needs samples that differ, and there are none to show")
+            titles = ["AB"[number] + ": " for number, _ in drawn]
+            draw_sheet(self._reader(selections), [[each] for each in drawn], target, titles=titles)
+        return found
 
     def lint(self, query: str | None = None) -> list[Remark]:
         """Return what the checks have to say about a query, or about every view; compiles nothing.
@@ -735,6 +822,8 @@ class Session:
             raise QueryError(view.problem)
         if view is not None:
             return self._engine.parse(view.text, view.path)
+        if re.fullmatch(r"selection\s*\([^()]*\)|\w+\s+AT\s*\([^()]*\)", name, re.IGNORECASE):
+            return self._engine.parse(f"FROM {query}")
         if re.fullmatch(r"\w+", name):
             if self._engine.snapshot.find(name) is None:
                 raise QueryError(self._engine.no_table("query", name))

@@ -39,6 +39,8 @@ class Terminal:
         self._pty = ours
         self.resize(columns, rows)
         kept = {**os.environ, "TERM": "xterm-256color", **environment}
+        for name in ("COLUMNS", "LINES"):  # the terminal says how large it is
+            kept.pop(name, None)
         self.process: Any = subprocess.Popen(
             [sys.executable, "-c", START, *arguments],
             stdin=theirs,

@@ -26,7 +26,7 @@ def start(made: Made, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Return what starts a shell at a terminal."""
     terminals: list[Terminal] = []
 
-    def begin(*, columns: int = 80, rows: int = 30) -> Terminal:
+    def begin(*, columns: int = 80, rows: int = 50) -> Terminal:
         (tmp_path / "cache").mkdir(exist_ok=True)
         environment = {"CUTLIST_CACHE_DIR": str(tmp_path / "cache"), "PAGER": "cat", "EDITOR": "true"}
         words = ["shell", "--root", str(made.root), "--views", str(made.views)]
@@ -41,9 +41,9 @@ def start(made: Made, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
 
 def compare(name: str, lines: Sequence[str], made: Made) -> None:
     """Compare a screen with the one that is kept, but for what differs from run to run."""
-    text = "\n".join(lines) + "\n"
+    first = next(number for number, line in enumerate(lines) if line.startswith(("┏", "error")))
+    text = "\n".join(lines[first:]).partition("\ncutlist>")[0] + "\n"
     text = re.sub(r"in \d+\.\d+ s(, [\d.,]+ \w+ read)?", "in 0.000 s", text)
-    text = re.sub(r"(?m)^ /.*$", " ROOT  TABLES", text)  # the toolbar, which has the path of the root
     file = SCREENS / f"{name}.txt"
     if WRITE:
         SCREENS.mkdir(exist_ok=True)

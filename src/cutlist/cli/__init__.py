@@ -18,7 +18,7 @@ from rich.console import Console
 import cutlist
 from cutlist import Session
 from cutlist.catalog import fold_case
-from cutlist.cli import plans, runs, saved
+from cutlist.cli import diff, plans, runs, saved, waterfall
 from cutlist.cli.registry import COMMANDS, OPEN, AsJson, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
@@ -36,6 +36,8 @@ app = typer.Typer(
 )
 
 app.add_typer(saved.app, name="selections")
+command(app)(waterfall.waterfall)
+command(app)(diff.diff)
 
 Query = Annotated[str, typer.Argument(help="A SELECT, or the name of a view.")]
 

@@ -14,7 +14,7 @@ and, for a query that is compiled, not just run:
     push_filters    conditions that Lance answers exactly and faster
 
 Beside them: `parse` (text → tree and tokens), `view_order`, `total_order` (an ORDER BY without ties), `canonical` (text
-without what does not change its meaning).
+without what does not change its meaning), `funnel_of` (the conditions that rows meet, each as a column).
 """
 
 from cutlist.compiler.calls import calls_of, clauses_of
@@ -22,11 +22,12 @@ from cutlist.compiler.canonical import canonical
 from cutlist.compiler.checks.volatile import VOLATILE
 from cutlist.compiler.coverage import Dropped, dropped_nulls
 from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
+from cutlist.compiler.funnel import Funnel, funnel_of, kept, value
 from cutlist.compiler.graph import view_order
 from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
 from cutlist.compiler.plan import GAP, Catalog, Plan, Scan
-from cutlist.compiler.rules import COMPILING, NAMING, apply
+from cutlist.compiler.rules import COMPILING, NAMING, apply, check_query
 from cutlist.compiler.text import Statement, is_pivot, locate, parse, quoted
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Catalog",
     "ColumnFacts",
     "Dropped",
+    "Funnel",
     "Plan",
     "Remark",
     "Scan",
@@ -46,14 +48,18 @@ __all__ = [
     "apply",
     "calls_of",
     "canonical",
+    "check_query",
     "clauses_of",
     "dropped_nulls",
+    "funnel_of",
     "has_order",
     "is_pivot",
+    "kept",
     "locate",
     "parse",
     "quoted",
     "table_names",
     "total_order",
+    "value",
     "view_order",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from cutlist.compiler.text import Statement, quoted
+from cutlist.compiler.text import Statement, edited, quoted
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -111,13 +111,18 @@ class Plan:
 
     def text(self, name: str) -> str:
         """Return the text of a statement as DuckDB gets it."""
+        return self.part(name, 0, len(self.statements[name].text))
+
+    def part(self, name: str, start: int, stop: int) -> str:
+        """Return the span [start, stop) of a statement's text as DuckDB gets it."""
         statement = self.statements[name]
         edits = list(self.edits.get(name, ()))
         for use in self.uses:
             if use.statement == name and statement.text[use.start : use.stop].strip('"') != use.scan.name:
                 alias = "" if use.node.args.get("alias") else f" AS {quoted(use.called)}"
                 edits.append((use.start, use.stop, quoted(use.scan.name) + alias))
-        return statement.edited(edits)
+        here = [each for each in edits if start <= each[0] and each[1] <= stop]
+        return edited(statement.text[start:stop], ((a - start, b - start, new) for a, b, new in here))
 
 
 def _starless(statement: Statement) -> bool:

@@ -31,10 +31,19 @@ class Statement:
 
     def edited(self, edits: Iterable[tuple[int, int, str]]) -> str:
         """Return the text with spans [start, stop) replaced; an empty span inserts."""
-        text = self.text
-        for start, stop, new in sorted(edits, reverse=True):
-            text = text[:start] + new + text[stop:]
-        return text
+        return edited(self.text, edits)
+
+
+def edited(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """Return a text with spans [start, stop) replaced; an empty span inserts.
+
+    Examples:
+        >>> edited("FROM a", [(5, 6, "b"), (0, 0, "SELECT x ")])
+        'SELECT x FROM b'
+    """
+    for start, stop, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[stop:]
+    return text
 
 
 def locate(place: str, text: str, offset: int) -> str:
