@@ -35,6 +35,7 @@ from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, 
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
 from cutlist.ingest import KINDS, MADE, ingest
+from cutlist.lineage import lineage_of
 from cutlist.metadata import Metadata
 from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
 from cutlist.reader import Reader
@@ -51,7 +52,7 @@ from cutlist.watch import watched
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cutlist.compiler import Plan, Remark, Statement
+    from cutlist.compiler import Lineage, Plan, Remark, Statement
     from cutlist.ingest_report import IngestReport
 
 
@@ -288,6 +289,26 @@ class Session:
         """
         names = [query] if query is not None else sorted(self.views)
         return list(dict.fromkeys(remark for name in names for remark in self._engine.lint(self.statement, name)))
+
+    def lineage(self, query: str) -> Lineage:
+        """Return what each column of a query, or of a view by its name, is made of, down to the columns of tables and
+        the featurizers that made those; and the clauses that decide which rows there are. Reads no row.
+
+        What its text and the schemas do not tell, such as the columns of a PIVOT, is in `problems`.
+
+        Raises:
+            QueryError: if it is not one SELECT that DuckDB can bind.
+
+        Examples:
+            >>> import tempfile
+            >>> with connect(tempfile.mkdtemp()) as session:
+            ...     found = session.lineage("SELECT n + 1 AS more FROM (SELECT range AS n FROM range(3))")
+            ...     [(name, origin.text, origin.place) for name, origin in found.columns]
+            [('more', 'n + 1', 'query:1:8')]
+        """
+        view = self._engine.find_view(query.strip())
+        plan = self._engine.plan(self.statement(query), strict=True)
+        return lineage_of(self._engine, plan, "query" if view is None else view.name)
 
     def index(self, table: str, column: str, *, kind: str | None = None, progress: bool | None = None) -> str:
         """Make a scalar index of a column, so that filters on it read just the rows that match; or, of a media column,

@@ -16,7 +16,8 @@ from rich.console import Console
 
 import cutlist
 from cutlist.catalog import fold_case
-from cutlist.cli import plans, runs, saved
+from cutlist.cli import lineage, plans, runs, saved
+from cutlist.cli.options import AsJson, Query, Root, Views
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, QueryError
 from cutlist.ingest import KINDS
@@ -31,11 +32,7 @@ app = typer.Typer(
 )
 
 app.add_typer(saved.app, name="selections")
-
-Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")]
-Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]
-Query = Annotated[str, typer.Argument(help="A SELECT, or the name of a view.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.command("lineage")(lineage.command)
 
 
 class Format(StrEnum):

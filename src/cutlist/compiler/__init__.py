@@ -14,7 +14,7 @@ and, for a query that is compiled, not just run:
     push_filters    conditions that Lance answers exactly and faster
 
 Beside them: `parse` (text → tree and tokens), `view_order`, `total_order` (an ORDER BY without ties), `canonical` (text
-without what does not change its meaning).
+without what does not change its meaning), `column_lineage` (what each column is made of).
 """
 
 from cutlist.compiler.calls import calls_of, clauses_of
@@ -23,6 +23,7 @@ from cutlist.compiler.checks.volatile import VOLATILE
 from cutlist.compiler.coverage import Dropped, dropped_nulls
 from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
 from cutlist.compiler.graph import view_order
+from cutlist.compiler.lineage import Clause, Lineage, Made, Origin, column_lineage, walk
 from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
 from cutlist.compiler.plan import GAP, Catalog, Plan, Scan
@@ -35,8 +36,12 @@ __all__ = [
     "NAMING",
     "VOLATILE",
     "Catalog",
+    "Clause",
     "ColumnFacts",
     "Dropped",
+    "Lineage",
+    "Made",
+    "Origin",
     "Plan",
     "Remark",
     "Scan",
@@ -47,6 +52,7 @@ __all__ = [
     "calls_of",
     "canonical",
     "clauses_of",
+    "column_lineage",
     "dropped_nulls",
     "has_order",
     "is_pivot",
@@ -56,4 +62,5 @@ __all__ = [
     "table_names",
     "total_order",
     "view_order",
+    "walk",
 ]
