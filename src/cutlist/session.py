@@ -20,16 +20,15 @@ from cutlist.backfill import (
     How,
     MediaProbe,
     PacketIndexes,
-    Refresh,
     Scope,
     backfill,
     declared,
     installed,
-    refresh_statement,
 )
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.checking import CheckReport, check_column
 from cutlist.compiler import quoted
+from cutlist.defining import create_view, drop_view
 from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
@@ -43,6 +42,7 @@ from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
 from cutlist.settings import Settings, num_cores, read_settings
 from cutlist.sidecar import drop_sidecars, sidecar_of
+from cutlist.statements import CreateView, DropView, Refresh, own_statement
 from cutlist.status import FeatureStatus, status_of
 from cutlist.store import Store, Table
 from cutlist.trace import Trace, trace
@@ -88,8 +88,8 @@ def connect(
     where = settings.root if root is None else root
     store = Store.at(where, storage_options=storage_options, settings=settings, create=create)
     given = views is not None or "views" in settings.model_fields_set
-    found = load_views(settings.views if views is None else views, required=given)
-    return Session(store, found, settings, versions=versions)
+    folder = Path(settings.views if views is None else views)
+    return Session(store, load_views(folder, required=given), settings, versions=versions, folder=folder)
 
 
 class Session:
@@ -102,9 +102,11 @@ class Session:
         settings: Settings,
         *,
         versions: Mapping[str, int | str] | None = None,
+        folder: Path | None = None,
     ):
         self.store = store
         self.settings = settings
+        self._views_folder = Path(settings.views) if folder is None else folder
         self.views = dict(views)
         self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), Databases())
         lower = {name.lower() for name in self.tables}
@@ -159,7 +161,10 @@ class Session:
         call has a DuckDB connection of its own: tables that are made stay, SET and TEMP do not.
 
         `REFRESH COLUMN column ON table [WHERE predicate]` computes a feature where it is lacking or out of date, as
-        `backfill` does, and returns its report as a row.
+        `backfill` does, and returns its report as a row. `CREATE [OR REPLACE] VIEW name AS SELECT …` writes the query,
+        as typed and with the comments above it, to a file of the folder of views, once it is known to compile.
+        `DROP VIEW [IF EXISTS] name` removes the file, but not while other views need it; with CASCADE it does, and
+        leaves those as they are. Both return a row.
 
         Returns:
             A lazy `duckdb.DuckDBPyRelation` (`.fetchall()`, `.pl()`, `.to_arrow_table()`, `.show()`), or None for a
@@ -167,10 +172,12 @@ class Session:
 
         Raises:
             QueryError: if DuckDB refuses it; has the place where that can be told.
+            CatalogError: if a view cannot have that name, or cannot be dropped.
         """
-        refresh = refresh_statement(query)
-        if refresh is not None:
-            return self._engine.relation(pa.Table.from_pylist([self._refreshed(refresh).row()]))
+        own = own_statement(query)
+        if own is not None:
+            row = self._refreshed(own).row() if isinstance(own, Refresh) else self._defined(own, query)
+            return self._engine.relation(pa.Table.from_pylist([row]))
         return self._engine.sql(query)
 
     def compile(self, query: str, *, exclude_failures: bool = False) -> Selection:
@@ -528,6 +535,19 @@ class Session:
         if feature is not None:
             given = feature.name if feature.name in installed() else (feature.reference or feature.name)
         return self.backfill(statement.table, given, where=statement.where)
+
+    def _defined(self, statement: CreateView | DropView, typed: str) -> dict[str, Any]:
+        """Run a CREATE VIEW or a DROP VIEW statement."""
+        if isinstance(statement, CreateView):
+            view = create_view(self._engine, self._views_folder, statement, typed)
+            self.views[view.name] = view
+            return {"created": view.name, "file": view.path, "description": view.description}
+        dropped, broken = drop_view(self._engine, statement, typed)
+        if dropped is not None:
+            del self.views[dropped.name]
+        if broken:
+            warnings.warn(f"these views need {statement.name}, and are broken now: {listing(broken)}", stacklevel=3)
+        return {"dropped": dropped and dropped.name, "file": dropped and dropped.path, "broken": list(broken)}
 
     def _rows(self, table: Table, where: str | None, view: str | None) -> NDArray[np.uint64] | None:
         """Return the row ids of a table that a predicate is true for, and a view has; None for all."""

@@ -19,9 +19,10 @@ from cutlist.catalog import fold_case
 from cutlist.cli import lineage, plans, runs, saved
 from cutlist.cli.options import AsJson, Query, Root, Views
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
-from cutlist.errors import CutlistError, QueryError
+from cutlist.errors import CutlistError, QueryError, SettingsError
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
+from cutlist.statements import DropView, own_statement
 from cutlist.watch import watched
 
 app = typer.Typer(
@@ -117,13 +118,21 @@ def sql(
     query: Annotated[str, typer.Argument(help="Any DuckDB SQL over the tables and views.")],
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before DROP VIEW.")] = False,
     root: Root = None,
     views: Views = None,
 ) -> None:
-    """Run SQL and print the rows.
+    """Run SQL and print the rows. CREATE VIEW and DROP VIEW write and remove files of the folder of views.
+
+    Example: `cutlist sql "CREATE VIEW hd AS SELECT * FROM videos WHERE height >= 1080" --root data`
 
     Example: `cutlist sql "SELECT count(*) FROM videos WHERE height * width >= 1080 * 1920" --root data`
     """
+    dropped = own_statement(query)
+    if isinstance(dropped, DropView) and not yes:
+        if not sys.stdin.isatty():
+            raise SettingsError(f"DROP VIEW {dropped.name}: nobody can be asked here; say --yes to drop it")
+        typer.confirm(f"Drop the view {dropped.name}, and remove its file?", abort=True)
     with cutlist.connect(root, views=views) as session:
         relation = session.sql(query)
         if relation is None:
