@@ -37,6 +37,7 @@ from cutlist.ingest import KINDS, MADE, ingest
 from cutlist.lineage import lineage_of
 from cutlist.metadata import Metadata
 from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets
+from cutlist.plotting import Plot, chart_of, plot_of
 from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
@@ -316,6 +317,32 @@ class Session:
         view = self._engine.find_view(query.strip())
         plan = self._engine.plan(self.statement(query), strict=True)
         return lineage_of(self._engine, plan, "query" if view is None else view.name)
+
+    def plot(self, query: str, x: str, y: str | None = None, by: str | None = None) -> Any:
+        """Return an altair chart of a column of a query: a histogram of a number or a time, bars of a text; with `y`
+        the points of both, a line over times, or the mean of `y` for each text.
+
+        DuckDB bins and counts, so the chart holds little. NULLs are counted in the title, and so is how many points
+        are drawn where there are more than `plotting.NUM_POINTS`: always the same of the same rows.
+
+        Args:
+            by: A column that colours tell apart.
+
+        Raises:
+            QueryError: if there is no such column, or it cannot be drawn.
+            SettingsError: if altair is not installed.
+        """
+        return chart_of(self.plot_data(query, x, y, by))
+
+    def plot_data(self, query: str, x: str, y: str | None = None, by: str | None = None) -> Plot:
+        """Return what `plot` draws, as plain values.
+
+        Raises:
+            QueryError: as `plot` does.
+        """
+        text = self.statement(query).text
+        with self._engine.reading(text):
+            return plot_of(self._engine.sql(text), x, y, by)
 
     def index(self, table: str, column: str, *, kind: str | None = None, progress: bool | None = None) -> str:
         """Make a scalar index of a column, so that filters on it read just the rows that match; or, of a media column,
