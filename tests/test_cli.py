@@ -50,7 +50,21 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["ingest", "sql", "compile", "explain", "lineage", "plot", "lint", "index", "sheet", "plan", "trace", "version"],
+    [
+        "ingest",
+        "sql",
+        "compile",
+        "explain",
+        "lineage",
+        "save",
+        "plot",
+        "lint",
+        "index",
+        "sheet",
+        "plan",
+        "trace",
+        "version",
+    ],
 )
 def test_every_command_has_help_with_an_example_and_takes_a_root(command: str) -> None:
     text = run(command, "--help")

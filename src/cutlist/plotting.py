@@ -255,9 +255,9 @@ def chart_of(plot: Plot) -> Any:
         value = alt.Y("value", type="nominal", sort=order, title=plot.x)
         return chart.mark_bar().encode(x=alt.X("count", type="quantitative", title=title), y=value, **offset, **colour)
     mark = chart.mark_line() if plot.kind == "line" else chart.mark_circle(opacity=0.5)
-    scale = alt.Scale(type="utc") if plot.is_time else alt.Scale(zero=False)
+    axis = alt.Scale(type="utc") if plot.is_time else alt.Scale(zero=False)
     return mark.encode(
-        x=alt.X("x", type=kind, title=plot.x, scale=scale),
+        x=alt.X("x", type=kind, title=plot.x, scale=axis),
         y=alt.Y("y", type="quantitative", title=plot.y, scale=alt.Scale(zero=False)),
         **colour,
     )

@@ -33,6 +33,7 @@ from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
 from cutlist.errors import CatalogError, QueryError, QueryWarning, SelectionError, listing, suggest
 from cutlist.explain import Explanation, explain
+from cutlist.exporting import rows_file, save_rows
 from cutlist.ingest import KINDS, MADE, ingest
 from cutlist.lineage import lineage_of
 from cutlist.metadata import Metadata
@@ -343,6 +344,21 @@ class Session:
         text = self.statement(query).text
         with self._engine.reading(text):
             return plot_of(self._engine.sql(text), x, y, by)
+
+    def save(self, query: str, path: str | os.PathLike[str]) -> int:
+        """Write the rows of a query to a `.parquet`, `.arrow`, `.csv` or `.json` file; return how many there are.
+
+        A batch is in memory at a time, and the file is there as a whole or not at all. Media references become text,
+        `videos.video[12].clip(0, 2)`; no medium is read.
+
+        Raises:
+            QueryError: if the query cannot be run, or two of its columns have one name.
+            SettingsError: if the file cannot be written.
+        """
+        rows_file(path)
+        text = self.statement(query).text
+        with self._engine.reading(text):
+            return save_rows(self._engine.sql(text), self.sources, path)
 
     def index(self, table: str, column: str, *, kind: str | None = None, progress: bool | None = None) -> str:
         """Make a scalar index of a column, so that filters on it read just the rows that match; or, of a media column,

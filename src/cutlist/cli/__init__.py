@@ -16,7 +16,7 @@ from rich.console import Console
 
 import cutlist
 from cutlist.catalog import fold_case
-from cutlist.cli import lineage, plans, plot, runs, saved
+from cutlist.cli import lineage, plans, plot, runs, save, saved
 from cutlist.cli.options import AsJson, Query, Root, Views
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, QueryError, SettingsError
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.add_typer(saved.app, name="selections")
 app.command("lineage")(lineage.command)
 app.command("plot")(plot.command)
+app.command("save")(save.command)
 
 
 class Format(StrEnum):
