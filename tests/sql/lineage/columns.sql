@@ -149,3 +149,7 @@ SELECT clip FROM "clips/short"
 -- columns: id = videos.id; text = captions.text
 -- clauses: JOIN = captions.video_id videos.id
 SELECT v.id, text FROM (videos v JOIN captions c ON c.video_id = v.id)
+-- title: brackets around texts
+-- columns: a = videos.category; b = videos.id
+-- clauses: WHERE = videos.motion
+SELECT ('' || category) AS a, ('select' || id) AS b FROM videos WHERE (('' || 'x') IS NOT NULL) AND motion > 0

@@ -138,8 +138,9 @@ def _around(statement: Statement, at: int) -> tuple[int, int]:
 
 def _is_query(statement: Statement, opening: int) -> bool:
     """Return whether a query, or the clause of a window or a filter, stands behind a bracket."""
-    word = statement.tokens[opening + 1].text.upper().split()[0]
-    return word in ("SELECT", "FROM", "WITH", "VALUES", "WHERE")
+    token = statement.tokens[opening + 1]
+    first = token.text.upper().split()[:1]
+    return token.token_type != TokenType.STRING and first in (["SELECT"], ["FROM"], ["WITH"], ["VALUES"], ["WHERE"])
 
 
 def _ends(statement: Statement, at: int) -> bool:
