@@ -21,16 +21,15 @@ from cutlist.backfill import (
     How,
     MediaProbe,
     PacketIndexes,
-    Refresh,
     Scope,
     backfill,
     declared,
     installed,
-    refresh_statement,
 )
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.checking import CheckReport, check_column
 from cutlist.compiler import quoted
+from cutlist.defining import create_view, drop_view
 from cutlist.diff import Diff, diff
 from cutlist.drawing import draw_sheet, picture_file
 from cutlist.engine import DUCKDB_VERSION, Compiled, Databases, Engine, Failed, compile_plan, digest
@@ -46,15 +45,19 @@ from cutlist.errors import (
     suggest,
 )
 from cutlist.explain import Explanation, explain
+from cutlist.exporting import rows_file, save_rows
 from cutlist.ingest import KINDS, MADE, ingest
+from cutlist.lineage import lineage_of
 from cutlist.log import Log, Stored, check_columns
 from cutlist.metadata import Metadata
 from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets, whole
+from cutlist.plotting import Plot, chart_of, plot_of
 from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.selection import FORMAT, Selection, Source, TableVersion
 from cutlist.settings import Settings, num_cores, read_settings
 from cutlist.sidecar import drop_sidecars, sidecar_of
+from cutlist.statements import CreateView, DropView, Refresh, own_statement
 from cutlist.status import FeatureStatus, status_of
 from cutlist.store import Store, Table
 from cutlist.trace import Trace, trace
@@ -65,7 +68,7 @@ from cutlist.waterfall import Waterfall, waterfall
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cutlist.compiler import Plan, Remark, Statement
+    from cutlist.compiler import Lineage, Plan, Remark, Statement
     from cutlist.ingest_report import IngestReport
 
 
@@ -101,8 +104,8 @@ def connect(
     where = settings.root if root is None else root
     store = Store.at(where, storage_options=storage_options, settings=settings, create=create)
     given = views is not None or "views" in settings.model_fields_set
-    found = load_views(settings.views if views is None else views, required=given)
-    return Session(store, found, settings, versions=versions)
+    folder = Path(settings.views if views is None else views)
+    return Session(store, load_views(folder, required=given), settings, versions=versions, folder=folder)
 
 
 class Session:
@@ -115,9 +118,11 @@ class Session:
         settings: Settings,
         *,
         versions: Mapping[str, int | str] | None = None,
+        folder: Path | None = None,
     ):
         self.store = store
         self.settings = settings
+        self._views_folder = Path(settings.views) if folder is None else folder
         self.views = dict(views)
         self._log = Log(store)
         self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), Databases())
@@ -182,7 +187,10 @@ class Session:
         call has a DuckDB connection of its own: tables that are made stay, SET and TEMP do not.
 
         `REFRESH COLUMN column ON table [WHERE predicate]` computes a feature where it is lacking or out of date, as
-        `backfill` does, and returns its report as a row.
+        `backfill` does, and returns its report as a row. `CREATE [OR REPLACE] VIEW name AS SELECT …` writes the query,
+        as typed and with the comments above it, to a file of the folder of views, once it is known to compile.
+        `DROP VIEW [IF EXISTS] name` removes the file, but not while other views need it; with CASCADE it does, and
+        leaves those as they are. Both return a row.
 
         Returns:
             A lazy `duckdb.DuckDBPyRelation` (`.fetchall()`, `.pl()`, `.to_arrow_table()`, `.show()`), or None for a
@@ -190,10 +198,12 @@ class Session:
 
         Raises:
             QueryError: if DuckDB refuses it; has the place where that can be told.
+            CatalogError: if a view cannot have that name, or cannot be dropped.
         """
-        refresh = refresh_statement(query)
-        if refresh is not None:
-            return self._engine.relation(pa.Table.from_pylist([self._refreshed(refresh).row()]))
+        own = own_statement(query)
+        if own is not None:
+            row = self._refreshed(own).row() if isinstance(own, Refresh) else self._defined(own, query)
+            return self._engine.relation(pa.Table.from_pylist([row]))
         return self._engine.sql(query)
 
     def compile(self, query: str, *, exclude_failures: bool = False) -> Selection:
@@ -397,6 +407,67 @@ class Session:
         """
         names = [query] if query is not None else sorted(self.views)
         return list(dict.fromkeys(remark for name in names for remark in self._engine.lint(self.statement, name)))
+
+    def lineage(self, query: str) -> Lineage:
+        """Return what each column of a query, or of a view by its name, is made of, down to the columns of tables and
+        the featurizers that made those; and the clauses that decide which rows there are. Reads no row.
+
+        What its text and the schemas do not tell, such as the columns of a PIVOT, is in `problems`.
+
+        Raises:
+            QueryError: if it is not one SELECT that DuckDB can bind.
+
+        Examples:
+            >>> import tempfile
+            >>> with connect(tempfile.mkdtemp()) as session:
+            ...     found = session.lineage("SELECT n + 1 AS more FROM (SELECT range AS n FROM range(3))")
+            ...     [(name, origin.text, origin.place) for name, origin in found.columns]
+            [('more', 'n + 1', 'query:1:8')]
+        """
+        view = self._engine.find_view(query.strip())
+        plan = self._engine.plan(self.statement(query), strict=True)
+        return lineage_of(self._engine, plan, "query" if view is None else view.name)
+
+    def plot(self, query: str, x: str, y: str | None = None, by: str | None = None) -> Any:
+        """Return an altair chart of a column of a query: a histogram of a number or a time, bars of a text; with `y`
+        the points of both, a line over times, or the mean of `y` for each text.
+
+        DuckDB bins and counts, so the chart holds little. NULLs are counted in the title, and so is how many points
+        are drawn where there are more than `plotting.NUM_POINTS`: always the same of the same rows.
+
+        Args:
+            by: A column that colours tell apart.
+
+        Raises:
+            QueryError: if there is no such column, or it cannot be drawn.
+            SettingsError: if altair is not installed.
+        """
+        return chart_of(self.plot_data(query, x, y, by))
+
+    def plot_data(self, query: str, x: str, y: str | None = None, by: str | None = None) -> Plot:
+        """Return what `plot` draws, as plain values.
+
+        Raises:
+            QueryError: as `plot` does.
+        """
+        text = self.statement(query).text
+        with self._engine.reading(text):
+            return plot_of(self._engine.sql(text), x, y, by)
+
+    def save(self, query: str, path: str | os.PathLike[str]) -> int:
+        """Write the rows of a query to a `.parquet`, `.arrow`, `.csv` or `.json` file; return how many there are.
+
+        A batch is in memory at a time, and the file is there as a whole or not at all. Media references become text,
+        `videos.video[12].clip(0, 2)`; no medium is read.
+
+        Raises:
+            QueryError: if the query cannot be run, or two of its columns have one name.
+            SettingsError: if the file cannot be written.
+        """
+        rows_file(path)
+        text = self.statement(query).text
+        with self._engine.reading(text):
+            return save_rows(self._engine.sql(text), self.sources, path)
 
     def index(self, table: str, column: str, *, kind: str | None = None, progress: bool | None = None) -> str:
         """Make a scalar index of a column, so that filters on it read just the rows that match; or, of a media column,
@@ -642,6 +713,19 @@ class Session:
                     f"featurizer itself to session.backfill"
                 )
         return self.backfill(statement.table, given, where=statement.where)
+
+    def _defined(self, statement: CreateView | DropView, typed: str) -> dict[str, Any]:
+        """Run a CREATE VIEW or a DROP VIEW statement."""
+        if isinstance(statement, CreateView):
+            view = create_view(self._engine, self._views_folder, statement, typed)
+            self.views[view.name] = view
+            return {"created": view.name, "file": view.path, "description": view.description}
+        dropped, broken = drop_view(self._engine, statement, typed)
+        if dropped is not None:
+            del self.views[dropped.name]
+        if broken:
+            warnings.warn(f"these views need {statement.name}, and are broken now: {listing(broken)}", stacklevel=3)
+        return {"dropped": dropped and dropped.name, "file": dropped and dropped.path, "broken": list(broken)}
 
     def _rows(self, table: Table, where: str | None, view: str | None) -> NDArray[np.uint64] | None:
         """Return the row ids of a table that a predicate is true for, and a view has; None for all."""

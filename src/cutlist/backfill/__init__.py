@@ -4,7 +4,6 @@ from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
 from cutlist.backfill.computing import How
 from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, featurizer, installed
-from cutlist.backfill.refresh import Refresh, refresh_statement
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import rows_of
 
@@ -16,12 +15,10 @@ __all__ = [
     "How",
     "MediaProbe",
     "PacketIndexes",
-    "Refresh",
     "Scope",
     "backfill",
     "declared",
     "featurizer",
     "installed",
-    "refresh_statement",
     "rows_of",
 ]

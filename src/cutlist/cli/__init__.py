@@ -18,12 +18,14 @@ from rich.console import Console
 import cutlist
 from cutlist import Session
 from cutlist.catalog import fold_case
-from cutlist.cli import diff, plans, runs, saved, waterfall
-from cutlist.cli.registry import COMMANDS, OPEN, AsJson, State, command
+from cutlist.cli import diff, lineage, plans, plot, runs, save, saved, waterfall
+from cutlist.cli.options import AsJson, Query
+from cutlist.cli.registry import COMMANDS, OPEN, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
+from cutlist.statements import DropView, own_statement
 from cutlist.watch import watched
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -38,8 +40,9 @@ app = typer.Typer(
 app.add_typer(saved.app, name="selections")
 command(app)(waterfall.waterfall)
 command(app)(diff.diff)
-
-Query = Annotated[str, typer.Argument(help="A SELECT, or the name of a view.")]
+command(app, "lineage")(lineage.command)
+command(app, "plot")(plot.command)
+command(app, "save")(save.command)
 
 
 class Format(StrEnum):
@@ -122,11 +125,19 @@ def sql(
     query: Annotated[str, typer.Argument(help="Any DuckDB SQL over the tables and views.")],
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before DROP VIEW.")] = False,
 ) -> None:
-    """Run SQL and print the rows.
+    """Run SQL and print the rows. CREATE VIEW and DROP VIEW write and remove files of the folder of views.
+
+    Example: `cutlist sql "CREATE VIEW hd AS SELECT * FROM videos WHERE height >= 1080" --root data`
 
     Example: `cutlist sql "SELECT count(*) FROM videos WHERE height * width >= 1080 * 1920" --root data`
     """
+    dropped = own_statement(query)
+    if isinstance(dropped, DropView) and not yes:
+        if not sys.stdin.isatty():
+            raise SettingsError(f"DROP VIEW {dropped.name}: nobody can be asked here; say --yes to drop it")
+        typer.confirm(f"Drop the view {dropped.name}, and remove its file?", abort=True)
     relation = session.sql(query)
     if relation is None:
         return

@@ -23,17 +23,15 @@ import typer
 
 import cutlist
 from cutlist import Session
+from cutlist.cli.options import Root, Views
 from cutlist.errors import SettingsError
 
-Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [default: CUTLIST_ROOT, else .]")]
-Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]
 Timeout = Annotated[float | None, typer.Option(help="Stop after so many seconds, with exit status 1.", min=0.001)]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 QueryFile = Annotated[
     Path | None,
     typer.Option("--file", "-f", help="Read the query from a file; - is standard input.", allow_dash=True),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _COMMON: dict[str, tuple[Any, Any]] = {
     "root": (Root, None),

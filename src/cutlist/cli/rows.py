@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from cutlist.media.reference import FIELD_NAMES, to_ref
 from cutlist.selection import Source
+from cutlist.values import rows, text, write_csv, write_json
+
+__all__ = ["SHOWN_ROWS", "escaped", "print_csv", "print_json", "print_table", "rows"]
 
 SHOWN_ROWS = 40
 """Rows that a table in the terminal shows; JSON and CSV have all."""
 
 
-def rows(relation: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a relation as Python values, a batch in memory at a time."""
-    for batch in relation.to_arrow_reader():
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
 def print_json(names: Sequence[str], rows: Iterator[tuple[Any, ...]], sources: Sequence[Source]) -> None:
-    separator = "[\n "
-    for row in rows:
-        values = {name: _json(value, sources) for name, value in zip(names, row, strict=True)}
-        sys.stdout.write(separator + json.dumps(values, ensure_ascii=False))
-        separator = ",\n "
-    sys.stdout.write("[]\n" if separator == "[\n " else "\n]\n")
+    write_json(sys.stdout, names, rows, sources)
 
 
 def print_csv(names: Sequence[str], rows: Iterator[tuple[Any, ...]], sources: Sequence[Source]) -> None:
-    """Print rows as CSV; NULL is empty."""
-    writer = csv.writer(sys.stdout)
-    writer.writerow(names)
-    writer.writerows([text(value, sources) for value in row] for row in rows)
+    write_csv(sys.stdout, names, rows, sources)
 
 
 def print_table(
@@ -63,45 +46,6 @@ def escaped(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, dict) and tuple(value) == FIELD_NAMES
-
-
-def text(value: Any, sources: Sequence[Source]) -> str:
-    """Return a value as text; a media reference as `videos.video[12].clip(0, 2)`."""
-    if value is None:
-        return ""
-    if _is_reference(value):
-        ref = to_ref(value)
-        assert ref is not None
-        source = sources[ref.source]
-        return ".".join([f"{source.table}.{source.column}[{ref.row}]", *map(str, ref.ops)])
-    if isinstance(value, list | dict):
-        return json.dumps(_json(value, sources), ensure_ascii=False)
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
 def _shown(value: Any, sources: Sequence[Source]) -> str:
     """Return a value as a table shows it: floats with six digits."""
     return f"{value:.6g}" if isinstance(value, float) else text(value, sources)
-
-
-def _json(value: Any, sources: Sequence[Source]) -> Any:
-    """Return a value as JSON can hold it; a media reference is its text, bytes are hexadecimal, NaN is null."""
-    if _is_reference(value):
-        return text(value, sources)
-    if isinstance(value, dict):
-        return {str(key): _json(each, sources) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(each, sources) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    return (
-        value.isoformat()
-        if isinstance(value, date | datetime | time)
-        else (str(value) if isinstance(value, timedelta) else value)
-    )

@@ -12,7 +12,8 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from cutlist import Session
-from cutlist.cli.registry import AsJson, command
+from cutlist.cli.options import AsJson
+from cutlist.cli.registry import command
 from cutlist.cli.rows import escaped
 from cutlist.selection import Selection
 

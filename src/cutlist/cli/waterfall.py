@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cutlist import Session
-from cutlist.cli.registry import AsJson
+from cutlist.cli.options import AsJson
 from cutlist.cli.rows import escaped
 from cutlist.waterfall import Waterfall
 

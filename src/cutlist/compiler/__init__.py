@@ -14,7 +14,8 @@ and, for a query that is compiled, not just run:
     push_filters    conditions that Lance answers exactly and faster
 
 Beside them: `parse` (text → tree and tokens), `view_order`, `total_order` (an ORDER BY without ties), `canonical` (text
-without what does not change its meaning), `funnel_of` (the conditions that rows meet, each as a column).
+without what does not change its meaning), `funnel_of` (the conditions that rows meet, each as a column),
+`column_lineage` (what each column is made of).
 """
 
 from cutlist.compiler.calls import calls_of, clauses_of
@@ -24,6 +25,7 @@ from cutlist.compiler.coverage import Dropped, dropped_nulls
 from cutlist.compiler.facts import ColumnFacts, Remark, TableFacts
 from cutlist.compiler.funnel import Funnel, funnel_of, kept, value
 from cutlist.compiler.graph import view_order
+from cutlist.compiler.lineage import Clause, Lineage, Made, Origin, column_lineage, walk
 from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
 from cutlist.compiler.plan import GAP, Catalog, Plan, Scan
@@ -36,9 +38,13 @@ __all__ = [
     "NAMING",
     "VOLATILE",
     "Catalog",
+    "Clause",
     "ColumnFacts",
     "Dropped",
     "Funnel",
+    "Lineage",
+    "Made",
+    "Origin",
     "Plan",
     "Remark",
     "Scan",
@@ -50,6 +56,7 @@ __all__ = [
     "canonical",
     "check_query",
     "clauses_of",
+    "column_lineage",
     "dropped_nulls",
     "funnel_of",
     "has_order",
@@ -62,4 +69,5 @@ __all__ = [
     "total_order",
     "value",
     "view_order",
+    "walk",
 ]

@@ -7,6 +7,7 @@ from cutlist.engine.engine import Engine
 from cutlist.engine.excluding import Failed, digest
 from cutlist.engine.matching import Codes, Match, Shared, codes_of, key_columns, match_samples
 from cutlist.engine.missing import Missing, find_missing
+from cutlist.engine.naming import aggregates, column_names
 
 __all__ = [
     "DUCKDB_VERSION",
@@ -18,7 +19,9 @@ __all__ = [
     "Match",
     "Missing",
     "Shared",
+    "aggregates",
     "codes_of",
+    "column_names",
     "compile_plan",
     "count_conditions",
     "digest",
