@@ -16,6 +16,15 @@ from cutlist.media.synthetic import render_media
 settings.register_profile("cutlist", deadline=None, derandomize=True)
 settings.load_profile("cutlist")
 
+LONG = ("tests/loaders/", "tests/backfill/test_kills", "tests/test_benchmarks", "tests/test_s3", "tests/shell/test_scr")
+"""Files with few tests that take long: they go first, so that no process is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of `LONG` first, and leave the rest in its order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
