@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 from tests.backfill.tables import append, media_files, reds, validate, write_root
@@ -54,8 +55,7 @@ class Slow(Featurizer):
 def run(root: Path, log: Path, name: str = "twice", commit_seconds: float = 0.3) -> None:
     """Compute the column, committing often; in a process of its own."""
     module: Any = importlib.import_module("cutlist.backfill.backfill")
-    module.COMMIT_SECONDS = commit_seconds
-    with cutlist.connect(root, views=root) as session:
+    with mock.patch.object(module, "COMMIT_SECONDS", commit_seconds), cutlist.connect(root, views=root) as session:
         session.backfill("t", Slow(log, name=name), progress=False)
 
 
@@ -106,8 +106,8 @@ def try_kills(folder: Path, *, num: int, seed: int) -> dict[str, Any]:
 def ingest(root: Path, media: Path) -> None:
     """Ingest in small commits; packet indexes of nearly all videos are backfilled. In a process of its own."""
     module: Any = importlib.import_module("cutlist.ingest")
-    module.COMMIT_ROWS, module.IN_MEMORY_BYTES = 5, 4000
-    with cutlist.connect(root, views=media, create=True) as session:
+    small = mock.patch.multiple(module, COMMIT_ROWS=5, IN_MEMORY_BYTES=4000)
+    with small, cutlist.connect(root, views=media, create=True) as session:
         session.ingest(media, table="t", progress=False)
 
 
