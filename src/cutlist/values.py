@@ -22,7 +22,8 @@ def rows(relation: Any) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _is_reference(value: Any) -> bool:
+def is_reference(value: Any) -> bool:
+    """Return whether a value is a media reference."""
     return isinstance(value, dict) and tuple(value) == FIELD_NAMES
 
 
@@ -30,7 +31,7 @@ def text(value: Any, sources: Sequence[Source]) -> str:
     """Return a value as text; a media reference as `videos.video[12].clip(0, 2)`."""
     if value is None:
         return ""
-    if _is_reference(value):
+    if is_reference(value):
         ref = to_ref(value)
         assert ref is not None
         return ref_text(ref, sources)
@@ -47,7 +48,7 @@ def ref_text(ref: MediaRef, sources: Sequence[Source]) -> str:
 
 def json_value(value: Any, sources: Sequence[Source]) -> Any:
     """Return a value as JSON can hold it; a media reference is its text, bytes are hexadecimal, NaN is null."""
-    if _is_reference(value):
+    if is_reference(value):
         return text(value, sources)
     if isinstance(value, dict):
         return {str(key): json_value(each, sources) for key, each in value.items()}

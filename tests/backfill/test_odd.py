@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
+import filelock
 import lance
 import numpy as np
 import pyarrow as pa
@@ -255,3 +256,11 @@ def test_no_room_for_what_is_kept(root: Path, session: Session) -> None:
     (root / "_backfills").write_text("not a folder")
     with pytest.raises(CatalogError, match="cannot keep what is computed in "):
         session.backfill("t", Red())
+
+
+def test_one_that_is_run_by_another_process(root: Path, session: Session) -> None:
+    (root / "_backfills").mkdir()
+    held = filelock.FileLock(root / "_backfills" / "t.red.lock")
+    with held, pytest.raises(FeaturizerError, match="red is being run over table t by another process; wait until"):
+        session.backfill("t", Red())
+    assert session.backfill("t", Red()).num_computed == 30

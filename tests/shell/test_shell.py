@@ -91,6 +91,11 @@ def test_commands_of_the_registry_run_on_the_session_of_the_shell(
     assert "24 samples" in capsys.readouterr().out
 
 
+def test_a_command_takes_the_last_query(shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(shell, "SELECT id FROM my_videos ORDER BY id;", f".save {tmp_path / 'ids.csv'}")
+    assert "ids.csv: 24 rows" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -129,12 +129,12 @@ def backfill(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=-1 if how.wait else 0)
-    except OSError as error:
-        raise CatalogError(f"cannot keep what is computed in {folder}: {error}") from error
-    except filelock.Timeout:
+    except filelock.Timeout:  # which is an OSError, too
         raise FeaturizerError(
             f"featurizer {declared.name} is being run over table {table.name} by another process; wait until it ends"
         ) from None
+    except OSError as error:
+        raise CatalogError(f"cannot keep what is computed in {folder}: {error}") from error
     try:
         columns = frozenset(name for each in inputs for name in each.columns)
         table = _prepared(store, table, declared, columns, again=scope.again)

@@ -66,9 +66,9 @@ class Featurizer:
         name: A lower-case identifier; that of the column, if it makes one.
         version: A number that grows when the values would be others. Rows of older versions are stale.
         inputs: What a batch has, as the list of a SELECT over one table: `frames(video, 3) AS frames, caption`. A
-            tuple has alternatives; the first of which the table has every column is taken, so that one featurizer
-            serves videos and images: `("frames(video, 3) AS frames", "image AS frames")`. Rows in which an input is
-            NULL are left out.
+            tuple has alternatives, of which each row takes the first without a NULL in it, so that one featurizer
+            serves videos and images: `("frames(video, 3) AS frames", "image AS frames")`. Rows for which there is none
+            are left out; so are alternatives that name columns which the table has not.
         outputs: The columns that it makes, as Arrow fields; a vector's type has its length:
             `pa.field("clip_embedding", pa.list_(pa.float32(), 512))`.
         batch_size: Rows in a batch, at most.

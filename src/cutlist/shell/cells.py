@@ -12,7 +12,8 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from cutlist.errors import CutlistError
-from cutlist.media.reference import FIELD_NAMES, MediaRef, to_ref
+from cutlist.media.reference import MediaRef, to_ref
+from cutlist.values import is_reference
 
 if TYPE_CHECKING:
     from cutlist import Session
@@ -28,11 +29,6 @@ _KINDS = {"float": "f32", "double": "f64", "tinyint": "i8", "utinyint": "u8", "s
 
 Facts = Mapping[tuple[int, int], Mapping[str, Any]]
 """Source and row id of a medium → what is known of it."""
-
-
-def is_reference(value: Any) -> bool:
-    """Return whether a value is a media reference."""
-    return isinstance(value, dict) and tuple(value) == FIELD_NAMES
 
 
 def references(value: Any) -> list[MediaRef]:

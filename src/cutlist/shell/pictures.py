@@ -12,8 +12,8 @@ from cutlist.errors import CutlistError
 from cutlist.media import Op, decode
 from cutlist.media.reference import MediaRef, to_ref
 from cutlist.media.sheet import thumbnail
-from cutlist.shell.cells import is_reference
 from cutlist.store import Blobs
+from cutlist.values import is_reference
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 1000
 """Rows of a result that are read; `.save` has them all."""
 
+AFTER_QUERY = {"explain": 0, "compile": 0, "plan": 0, "lineage": 0, "waterfall": 0, "sheet": 1, "save": 1}
+"""Commands that take the last query if no other is given: how many words they have besides it."""
+
 Dispatch = Callable[["Session", Sequence[str]], None]
 """Runs a command by its words, on a session."""
 
@@ -226,8 +229,8 @@ class Shell:
         elif name in self._options:
             self._switch(name, words)
         elif name in self._commands or name == "selections":
-            if name in ("explain", "compile", "plan", "sheet", "plot", "save", "loader", "waterfall") and not words:
-                words = [self._last] if self._last else words
+            if self._last and len(words) == AFTER_QUERY.get(name, -1):
+                words = [self._last, *words]
             self._dispatch(self.session, [name, *words])
         else:
             known = [*self._commands, *OWN]
