@@ -745,3 +745,13 @@ def test_debug_gives_the_traceback(made: Made) -> None:
 def test_every_command_of_the_registry_is_a_method_of_the_session() -> None:
     for name in set(cli.COMMANDS) - {"list", "show", "drop", "shell"}:
         assert callable(getattr(cutlist.Session, name)), name
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_a_query_that_fails_after_its_first_rows_is_one_message(made: Made, format: str) -> None:
+    query = "SELECT if(range > 250000, error('late'), 1) AS n FROM range(300000)"
+    done = process("sql", query, "--format", format, *places(made))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: query: ")
+    assert "late" in done.stderr
+    assert "Traceback" not in done.stderr

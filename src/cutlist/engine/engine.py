@@ -169,7 +169,9 @@ class Engine:
         """Turn the errors of a relation that is read (which is when it runs) into ours."""
         try:
             yield
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the system's; DuckDB's have none
+                raise
             table = unknown_table(error)
             if table is not None:
                 place = locate("query", query, max(query.lower().find(table.lower()), 0))
