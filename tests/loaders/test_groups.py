@@ -69,7 +69,7 @@ class Told(NamedTuple):
 
 def make(root: str | Path, options: dict[str, Any]) -> Told:
     """Make a loader, and see some batches."""
-    with mock.patch("cutlist.session.compile_plan", wraps=compile_plan) as compiled:
+    with mock.patch("cutlist.session.opened.compile_plan", wraps=compile_plan) as compiled:
         made = make_loader(root, **{"order": "plain", **options})
     return Told((made.rank, made.world_size), compiled.call_count, take(made, 3))
 

@@ -1,0 +1,120 @@
+"""A session: the tables of a root, pinned, and the views over them; and what one does with both."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+
+from cutlist.defining import create_view, drop_view
+from cutlist.errors import (
+    listing,
+)
+from cutlist.session.asking import Asking
+from cutlist.session.tables import Tables
+from cutlist.session.training import Training
+from cutlist.settings import Settings, read_settings
+from cutlist.statements import CreateView, DropView, Refresh, own_statement
+from cutlist.store import Store
+from cutlist.views import load_views
+
+
+def connect(
+    root: str | os.PathLike[str] | None = None,
+    *,
+    views: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, str] | None = None,
+    versions: Mapping[str, int | str] | None = None,
+    create: bool = False,
+    settings: Settings | None = None,
+) -> Session:
+    """Return a session over the Lance tables in a folder or object store.
+
+    Args:
+        root: Folder or URI with the tables; default `CUTLIST_ROOT`, else `.`.
+        views: Folder with the views; default `CUTLIST_VIEWS`, else `sql`, which need not be there.
+        storage_options: For an object store, as Lance takes them; never shown or saved.
+        versions: Name of a table → its version, or a tag; default the latest of each.
+        create: Whether a local root that is not there is made, when something is first written.
+        settings: Settings in place of those of the environment.
+
+    Raises:
+        CatalogError: if the root, or a `views` that was given, is not there.
+
+    Examples:
+        >>> import tempfile
+        >>> with connect(tempfile.mkdtemp()) as session:
+        ...     session.sql("SELECT 6 * 7 AS answer").fetchall()
+        [(42,)]
+    """
+    settings = settings or read_settings()
+    where = settings.root if root is None else root
+    store = Store.at(where, storage_options=storage_options, settings=settings, create=create)
+    given = views is not None or "views" in settings.model_fields_set
+    folder = Path(settings.views if views is None else views)
+    return Session(store, load_views(folder, required=given), settings, versions=versions, folder=folder)
+
+
+class Session(Asking, Training, Tables):
+    """Tables at pinned versions, and views. Made by `cutlist.connect`; close it, or use it in a `with` statement."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        tables = ", ".join(f"{name}@{table.version}" for name, table in self.tables.items())
+        return f"Session({self.store.root}: tables {tables or 'none'}; views {', '.join(self.views) or 'none'})"
+
+    def close(self) -> None:
+        """Write what was logged, and close the session's DuckDB; relations that it returned can no longer be read."""
+        self._log.close()
+        self._engine.databases.close()
+
+    def sql(self, query: str) -> Any:
+        """Run any DuckDB SQL over the tables and views.
+
+        A media column is a media reference, and `_rowid` a column of every table that is there when it is named. Each
+        call has a DuckDB connection of its own: tables that are made stay, SET and TEMP do not.
+
+        `REFRESH COLUMN column ON table [WHERE predicate]` computes a feature where it is lacking or out of date, as
+        `backfill` does, and returns its report as a row. `CREATE [OR REPLACE] VIEW name AS SELECT …` writes the query,
+        as typed and with the comments above it, to a file of the folder of views, once it is known to compile.
+        `DROP VIEW [IF EXISTS] name` removes the file, but not while other views need it; with CASCADE it does, and
+        leaves those as they are. Both return a row.
+
+        Returns:
+            A lazy `duckdb.DuckDBPyRelation` (`.fetchall()`, `.pl()`, `.to_arrow_table()`, `.show()`), or None for a
+            statement without rows.
+
+        Raises:
+            QueryError: if DuckDB refuses it; has the place where that can be told.
+            CatalogError: if a view cannot have that name, or cannot be dropped.
+        """
+        own = own_statement(query)
+        if own is not None:
+            row = self._refreshed(own).row() if isinstance(own, Refresh) else self._defined(own, query)
+            return self._engine.relation(pa.Table.from_pylist([row]))
+        return self._engine.sql(query)
+
+    def _defined(self, statement: CreateView | DropView, typed: str) -> dict[str, Any]:
+        """Run a CREATE VIEW or a DROP VIEW statement."""
+        if isinstance(statement, CreateView):
+            view = create_view(self._engine, self._views_folder, statement, typed)
+            self.views[view.name] = view
+            return {"created": view.name, "file": view.path, "description": view.description}
+        dropped, broken = drop_view(self._engine, statement, typed)
+        if dropped is not None:
+            del self.views[dropped.name]
+        if broken:
+            warnings.warn(f"these views need {statement.name}, and are broken now: {listing(broken)}", stacklevel=3)
+        return {"dropped": dropped and dropped.name, "file": dropped and dropped.path, "broken": list(broken)}
