@@ -4,7 +4,7 @@ The limit is a thread pool that decodes the packets of each clip from memory, wi
 container, no file, no table. The contenders take turns; a ratio is the median of the ratios of the rounds to the limit
 of the same round. *Read* is what the process read by the operating system's count, whatever for, and *needed* the bytes
 of the packets that have to be decoded. Then the same from an object store that answers each request 50 ms late
-(rclone, in another process); images; a hundredth of a remote table; and the memory of a long run.
+(rclone, in another process); images; and a hundredth of a remote table.
 
 torchcodec is left out where it does not load. It needs the libraries of some FFmpeg; PyAV's own do: symbolic links to
 `site-packages/av.libs` by the names that it looks for (`libavcodec.so.62`), in a folder of `LD_LIBRARY_PATH`.
@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -41,14 +41,12 @@ import av
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 import cutlist
 from cutlist.errors import MediaError
 from cutlist.media import Op, PacketIndex, decode_planned, index_packets, plan_video, probe
-from cutlist.media.synthetic import plan_clips, render_clip
 from cutlist.reader import Part, Reader, fetching
 
 if TYPE_CHECKING:
@@ -95,7 +93,6 @@ CLIP_HEADINGS = ("clips/s", "ratio", "CPU ms", "CPU ratio", "read ÷ needed", "c
 REMOTE_TITLE = f"Planned clips from S3, {DELAY_SECONDS * 1e3:.0f} ms added to each request; the disk, too"
 REMOTE_HEADINGS = ("disk, clips/s", "S3", "ratio", "with 1st step", "1st, s", "requests/step", "read ÷ needed")
 SUBSET_HEADINGS = ("% of samples", "table MB", "% read to compile", "% read", "requests")
-MEMORY_HEADINGS = ("samples", "clips", "start", "1st quarter", "2nd", "3rd", "end")
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 132)
@@ -470,54 +467,6 @@ def measure_subset(remote: Remote, data: images.Data) -> dict[str, Any]:
     }
 
 
-# -- memory -----------------------------------------------------------------------------------------------------------
-
-
-def measure_memory(made: Path, num_samples: int, num_threads: int) -> dict[str, Any]:
-    """Return the resident memory of this process, in MB, over a long run of small images and clips."""
-    with cutlist.connect(made / "root") as session:
-        selections = [
-            session.compile("SELECT image.resize(32, 32) AS media FROM images"),
-            session.compile("SELECT video.clip(0.3, 0.5).resize(32, 32) AS media FROM videos"),
-        ]
-        num_steps, rng = max(num_samples // 64, 4), np.random.default_rng(0)
-        sizes = [(0, len(selections[0]), 48), (1, len(selections[1]), 16)]
-        steps = ([Part(i, rng.integers(num, size=size)) for i, num, size in sizes] for _ in range(num_steps))
-        reader = Reader(selections, session.store, num_threads=num_threads)
-        resident = [_resident()]
-        for number, _ in enumerate(reader.read(steps), start=1):
-            if number % (num_steps // 4) == 0:
-                resident.append(_resident())
-    counts = {"samples": reader.stats.num_samples, "planned": reader.stats.num_planned}
-    return {"": "three images to each clip", **counts, **{f"mb_{i}_of_4": mb for i, mb in enumerate(resident[:5])}}
-
-
-def make_small(folder: Path) -> Path:
-    """Return a folder whose `root` has tables of 200 small images and 20 small videos."""
-    made = folder / f"small-v{DATA_VERSION}"
-    if made.is_dir():
-        return made
-    unfinished = folder / f"{made.name}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    (unfinished / "files").mkdir(parents=True)
-    for number in range(200):
-        pixels = images.texture(np.random.default_rng([3, number]), 64, 64)
-        Image.fromarray(pixels).save(unfinished / "files" / f"{number:03}.jpg")
-    for number, clip in enumerate(plan_clips(20, seed=0)):
-        picture = replace(clip.picture, width=160, height=120)
-        clip = replace(clip, picture=picture, codec="h264", suffix=".mp4", fps=30, num_frames=30, gop_frames=12)
-        render_clip(replace(clip, tone_hertz=None), unfinished / "files" / f"{number:03}.mp4")
-    with cutlist.connect(unfinished / "root", create=True) as session:
-        for kind in ("image", "video"):
-            session.ingest(unfinished / "files", table=f"{kind}s", kinds=(kind,), progress=False)
-    return unfinished.rename(made)
-
-
-def _resident() -> float:
-    counts = Path("/proc/self/statm")
-    return int(counts.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6 if counts.exists() else 0
-
-
 # -- the program --------------------------------------------------------------------------------------------------
 
 
@@ -527,7 +476,6 @@ def main(
     height: Annotated[list[int], typer.Option(min=64, help="Heights of the videos.")] = [720, 1080],  # noqa: B006
     batch: Annotated[int, typer.Option(min=1, help="Clips in a step.")] = 8,
     pictures: Annotated[int, typer.Option("--images", min=0, help="Images in a table; 0 leaves them out.")] = 4000,
-    small: Annotated[int, typer.Option(min=0, help="Small samples in the long run; 0 leaves it out.")] = 20_000,
     data: Annotated[
         Path | None, typer.Option(help="Folder to keep the media in; default `cutlist-benchmarks` in the temp folder.")
     ] = None,
@@ -544,7 +492,7 @@ def main(
 
     python benchmarks/media.py
 
-    python benchmarks/media.py --images 0 --small 0 --rounds 5 --json media.json
+    python benchmarks/media.py --images 0 --rounds 5 --json media.json
 
     python benchmarks/media.py --clips 96 --threads 8 --no-remote
     """
@@ -575,10 +523,6 @@ def main(
                     _show("Some images of a table in S3", SUBSET_HEADINGS, [results["subset"]])
         else:
             console.print("the object store is left out" + ": no rclone, or no tests" * remote)
-    if small:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            results["memory"] = pool.submit(measure_memory, make_small(folder), small, threads).result()
-        _show("Resident memory of a long run of small samples, MB", MEMORY_HEADINGS, [results["memory"]])
     if json_file:
         about = {"benchmark": "media", "rounds": rounds, "threads": threads, "batch": batch, "clips": clips}
         machine = {"cpu_count": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}

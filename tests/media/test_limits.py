@@ -42,3 +42,9 @@ def test_a_video_whose_frames_go_back_before_the_first_has_no_index() -> None:
     assert not isinstance(index_packets(bytes(data)), Unplanned)
     data[tags[5] + 4 : tags[5] + 7] = bytes(3)
     assert index_packets(bytes(data)) == Unplanned("a frame has a time before that of the first one")
+
+
+def test_ffmpegs_try_again_is_no_advice() -> None:
+    with pytest.raises(MediaError, match="mpegts file: FFmpeg cannot go on in the middle of it; is it damaged"):
+        with source.media_errors("mpegts file"):
+            raise BlockingIOError(11, "Resource temporarily unavailable")

@@ -166,6 +166,8 @@ def media_errors(doing: str) -> Iterator[None]:
     except CutlistError:
         raise
     except Exception as error:  # parsers of hostile bytes raise anything: struct.error, SyntaxError, IndexError, …
+        if isinstance(error, BlockingIOError):  # "try again" is what FFmpeg says, and again is no better
+            raise MediaError(f"{doing}: FFmpeg cannot go on in the middle of it; is it damaged?") from error
         text = str(getattr(error, "strerror", None) or error).strip() or "no message"
         raise MediaError(f"{doing}: {text} ({type(error).__name__})") from error
 
