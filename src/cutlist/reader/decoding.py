@@ -63,16 +63,17 @@ class Decoder:
     def _medium(self, ref: MediaRef, column: str, blobs: Held) -> Any:
         table, stored = self._fetcher.table(ref.source)
 
-        place = place_of(table.name, table.version, [ref.row], stored)
+        def place() -> str:
+            return place_of(table.name, table.version, [ref.row], stored)
 
         def name() -> str:
-            return f"{place} (as {column})"
+            return f"{place()} (as {column})"
 
         try:
             with self.watchdog.over(name):
                 return self._array(ref, blobs)
         except MediaError as error:
-            message = table.dead_pointer(stored, ref.row) or str(error).removeprefix(f"{place}: ")
+            message = table.dead_pointer(stored, ref.row) or str(error).removeprefix(f"{place()}: ")
             failed = UndecodableError(f"{name()}: {message}")
             failed.failure = Failure(
                 table=table.name,
