@@ -7,6 +7,7 @@ PYTHON ?= python3
 MEDIA ?=
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 NUM ?= 10000
+DOCKER ?= docker
 SEED ?=
 
 VENV := .venv
@@ -15,7 +16,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 step = @printf '== %s\n' '$(1)'
 
-.PHONY: help demo test check fuzz matrix kills clips mutants bench shell notebooks clean
+.PHONY: help demo test check fuzz matrix kills clips mutants bench shell notebooks image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +72,9 @@ shell: $(READY) ## open the SQL shell on the demo's tables
 
 notebooks: $(READY) ## run every notebook from top to bottom
 	@$(BIN)/python -m pytest -q --nbmake notebooks
+
+image: ## build a container image with the Dockerfile; DOCKER=podman works, too
+	@$(DOCKER) build --tag cutlist .
 
 clean: ## remove everything that was made: .venv, caches, builds and demo-data
 	@rm -rf $(VENV) build dist demo-data .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
