@@ -45,6 +45,6 @@ def test_a_video_whose_frames_go_back_before_the_first_has_no_index() -> None:
 
 
 def test_ffmpegs_try_again_is_no_advice() -> None:
-    with pytest.raises(MediaError, match="mpegts file: FFmpeg cannot go on in the middle of it; is it damaged"):
-        with source.media_errors("mpegts file"):
-            raise BlockingIOError(11, "Resource temporarily unavailable")
+    told = pytest.raises(MediaError, match="mpegts file: FFmpeg cannot go on in the middle of it; is it damaged")
+    with told, source.media_errors("mpegts file"):
+        raise BlockingIOError(11, "Resource temporarily unavailable")

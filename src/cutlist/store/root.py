@@ -14,6 +14,7 @@ import lance
 import lance_namespace
 import numpy as np
 import pyarrow as pa
+from lance.fragment import write_fragments
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, NotFoundError, SettingsError
@@ -185,22 +186,37 @@ class Store:
             for each in rows.schema:
                 if each.name not in has:
                     there.dataset.add_columns(each)
+        options: Any = {
+            "storage_options": dict(self.storage_options or {}) or None,
+            "enable_stable_row_ids": True,
+            "external_blob_mode": "reference" if reference else "ingest",
+            "allow_external_blob_outside_bases": reference,
+        }
         try:
-            lance.write_dataset(
-                rows,
-                self.uri(name),
-                mode="create" if there is None else "append",
-                storage_options=dict(self.storage_options or {}) or None,
-                enable_stable_row_ids=True,
-                external_blob_mode="reference" if reference else "ingest",
-                allow_external_blob_outside_bases=reference,
-                commit_message=message,
-            )
+            if there is None:
+                self._make(name, rows, options, message)
+            else:
+                lance.write_dataset(rows, self.uri(name), mode="append", commit_message=message, **options)
         except (OSError, ValueError, RuntimeError) as error:
             if there is None and self.find(name) is not None:  # made by another process meanwhile
                 return self.append(name, rows, message=message, reference=reference)
             raise CatalogError(f"cannot write to table {name} at {self.uri(name)}: {first_line(error)}") from error
         return self.open(name)
+
+    def _make(self, name: str, rows: pa.Table, options: Mapping[str, Any], message: str) -> None:
+        """Make a table; of several processes that do so at once, all but one fail.
+
+        Not `write_dataset(mode="create")`: of two at once the second overwrites what the first wrote (pylance 14.0).
+        """
+        made: Any = write_fragments(rows, self.uri(name), mode="create", return_transaction=True, **options)
+        lance.LanceDataset.commit(
+            self.uri(name),
+            made.operation,
+            storage_options=options["storage_options"],
+            enable_stable_row_ids=True,
+            commit_message=message,
+            max_retries=0,
+        )
 
     def merge_fragments(self, name: str) -> None:
         """Merge small fragments of a table, in one commit; row ids stay. Where another process is at it, do nothing."""
