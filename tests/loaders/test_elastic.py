@@ -32,6 +32,6 @@ def test_any_two_choices_meet_in_a_configuration_that_is_run() -> None:
 
 @pytest.mark.timeout(900)
 def test_what_a_killed_run_made_and_what_another_makes_of_its_state_are_one_run(tmp_path: Path) -> None:
-    report = run_trials(tmp_path, random_trials(len(ORDERS), seed=0)[::3], quiet)
+    report = run_trials(tmp_path, random_trials(len(ORDERS), seed=0)[::6], quiet)
     assert report["problems"] == []
-    assert len(report["trials"]) == 4
+    assert len(report["trials"]) == 2
