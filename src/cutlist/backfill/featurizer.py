@@ -258,9 +258,7 @@ def declared(given: Any) -> Declared:
     Raises:
         FeaturizerError: if there is no such featurizer, or it does not declare what it must.
     """
-    found = _installed(given) if isinstance(given, str) and ":" not in given else given
-    if isinstance(found, str):
-        found = _imported(found)
+    found = found_as(given) if isinstance(given, str) else given
     if inspect.isclass(found):
         try:
             found = found()
@@ -283,10 +281,23 @@ def declared_again(reference: str, parameters: Mapping[str, str]) -> Declared:
         >>> declared_again("media_probe", {}).title.partition("@")[0]
         'media_probe'
     """
-    found = _imported(reference) if ":" in reference else _installed(reference)
+    return _checked_parameters(declared_now(reference, parameters), parameters)
+
+
+def declared_now(reference: str, parameters: Mapping[str, str]) -> Declared:
+    """Return what a featurizer that made a column declares today, which differs where its checkpoint does.
+
+    Args:
+        reference: `module:name`, or the name of an installed one.
+        parameters: Those it had.
+
+    Raises:
+        FeaturizerError: if it cannot be imported, or not be made with those parameters.
+    """
+    found = found_as(reference)
     if inspect.isclass(found) and issubclass(found, Featurizer):
         found = found.from_parameters(parameters)
-    return _checked_parameters(declared(found), parameters)
+    return declared(found)
 
 
 def _checked_parameters(found: Declared, parameters: Mapping[str, str]) -> Declared:
@@ -301,6 +312,15 @@ def _checked_parameters(found: Declared, parameters: Mapping[str, str]) -> Decla
 def installed() -> dict[str, str]:
     """Return the featurizers that are installed: name → `module:name`."""
     return {each.name: each.value for each in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name)}
+
+
+def found_as(reference: str) -> Any:
+    """Return the object or class that `module:name`, or the name of an installed featurizer, stands for.
+
+    Raises:
+        FeaturizerError: if there is none, or it cannot be imported.
+    """
+    return _imported(reference) if ":" in reference else _installed(reference)
 
 
 def _installed(name: str) -> Any:
