@@ -11,6 +11,7 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 | `duplicates` | groups of near-duplicates over a whole table, and the best row of each |
 | `motion`, `scenes`, `freeze`, `keyframes` | measures over time |
 | `loudness` | measures of sound |
+| `caption_stats` | measures of texts |
 | `frames`, `luma`, `rows` | what those of pixels share: the shape of a clip, luma, a batch by rows |
 | `hamming`, `cosine`, `components` | for duplicates: hashes and vectors that are near, sets that grow together |
 | `videos`, `filters`, `motion_vectors` | what those over time share: open files, FFmpeg's filters, motion vectors |
@@ -19,6 +20,7 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 from __future__ import annotations
 
 from cutlist_featurizers.black_borders import black_borders
+from cutlist_featurizers.caption_stats import CaptionStats
 from cutlist_featurizers.duplicates import Duplicates, EmbeddingDuplicates
 from cutlist_featurizers.entropy import entropy
 from cutlist_featurizers.freeze import freeze
@@ -32,6 +34,7 @@ from cutlist_featurizers.scenes import scenes
 from cutlist_featurizers.sharpness import sharpness
 
 __all__ = [
+    "CaptionStats",
     "Duplicates",
     "EmbeddingDuplicates",
     "black_borders",
