@@ -26,7 +26,7 @@ _MARKS = (  # Inside words, and no letters to Python
     "\u0900-\u0963\u0966-\u0dff"  # from Devanagari to Sinhala, but for their full stops
 )
 _LETTERS = rf"(?:(?![{_ALONE}_])[\w{_MARKS}])+"
-_WORD = re.compile(rf"[{_ALONE}]|{_LETTERS}(?:['’-]{_LETTERS})*")
+_WORD = re.compile(rf"[{_ALONE}]|{_LETTERS}(?:['\u2019-]{_LETTERS})*")
 
 
 def words_of(text: str) -> list[str]:
@@ -48,8 +48,8 @@ def words_of(text: str) -> list[str]:
 def repeated_share(words: Sequence[str], length: int = NGRAM) -> float:
     """Return the share of the sequences of words, of one length, that are there more than once; in [0, 1].
 
-    Each place counts: of `a b c a b c` there are 4 sequences of 3 words, and 2 of them are `a b c`, so it is 1/2. It is 0
-    for texts of fewer words.
+    Each place counts: `a b c a b c` has 4 sequences of 3 words, and 2 of them are `a b c`, so it is 1/2. It is 0 for
+    texts of fewer words.
 
     Source: word_repetition_filter of Data-Juicer, github.com/modelscope/data-juicer.
 
@@ -86,9 +86,9 @@ class CaptionStats(Featurizer):
 
     - `caption_num_words`: `len(words_of(text))`.
     - `caption_num_chars`: code points, white space at both ends left out.
-    - `caption_distinct_share`: distinct words / words, the type-token ratio; in (0, 1], NULL without words. It falls with
-      the length of a text, so a threshold holds for one length.
-    - `caption_repeated_share`: see `repeated_share`; captions of models that got stuck have 0.5 and more.
+    - `caption_distinct_share`: distinct words / words, the type-token ratio; in (0, 1], NULL without words. It falls
+      with the length of a text, so a threshold holds for one length.
+    - `caption_repeated_share`: see `repeated_share`.
     - `caption_script`: see `script_of`.
     """
 

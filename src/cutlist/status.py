@@ -71,9 +71,10 @@ def _current(feature: Feature) -> tuple[str, int]:
     """Return the title and fingerprint that values are up to date with."""
     fingerprint, facts = list(feature.made.items())[-1]
     known = installed()
-    reference = feature.reference if feature.reference in known.values() else feature.name  # of another name, too
-    if reference in known or reference in known.values():
+    of_another_name = feature.reference in known.values()
+    if of_another_name or feature.name in known:
         with contextlib.suppress(FeaturizerError):  # it needs what is not installed
+            reference = feature.reference if of_another_name and feature.reference else feature.name
             found = declared_now(reference, facts["parameters"])
             return found.title, found.fingerprint
     return f"{feature.name}@{facts['version']}", fingerprint

@@ -44,7 +44,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
     [
         ("", []),
         ("  !?  ", []),
-        ("don’t stop-motion 3D", ["don’t", "stop-motion", "3d"]),
+        ("don\u2019t stop-motion 3D", ["don\u2019t", "stop-motion", "3d"]),
         ("cafe\u0301 CAFÉ", ["café", "café"]),
         ("วันนี้", list("วันนี้")),
         ("猫が2匹", ["猫", "が", "2", "匹"]),

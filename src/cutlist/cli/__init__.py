@@ -277,7 +277,7 @@ def backfill(
 
     Example: `cutlist backfill videos sharpness --where "duration_seconds > 2" --view hd --root data`
 
-    Example: `cutlist backfill images clip_embedding --with model=ViT-L-14 --with pretrained=openai --with name=clip_l14`
+    Example: `cutlist backfill images clip_embedding --with model=ViT-L-14 --with pretrained=openai --root data`
     """
     chosen = with_arguments(featurizer, arguments(given)) if given else featurizer
     report = session.backfill(
