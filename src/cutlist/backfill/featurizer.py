@@ -77,7 +77,8 @@ class Featurizer:
             serves videos and images: `("frames(video, 3) AS frames", "image AS frames")`. Rows for which there is none
             are left out; so are alternatives that name columns which the table has not.
         outputs: The columns that it makes, as Arrow fields; a vector's type has its length:
-            `pa.field("clip_embedding", pa.list_(pa.float32(), 512))`.
+            `pa.field("clip_embedding", pa.list_(pa.float32(), 512))`. Media are made, too: `blob_field("depth",
+            "tensor")` of `cutlist.store`, whose values are bytes, or arrays, which are stored as `.npy`.
         batch_size: Rows in a batch, at most.
         allows_nan: Whether a value may be NaN; else that row has failed.
         parallel: Whether it may be called in several threads at once: for work that keeps no state and leaves Python's
