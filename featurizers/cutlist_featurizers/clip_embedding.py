@@ -204,7 +204,7 @@ class ClipEmbedding(ModelFeaturizer):
         """Return the vectors of images."""
         torch = imported("torch", self.name)
         with ThreadPoolExecutor(thread_name_prefix="cutlist-clip") as pool, torch.inference_mode():
-            found = []
+            found = [np.zeros((0, int(self.facts["length"])), np.float32)]
             for start in range(0, len(images), PICTURES):
                 pictures = torch.stack(list(pool.map(self._prepared, images[start : start + PICTURES])))
                 pictures = pictures.to(self._device, self._torch_dtype)
