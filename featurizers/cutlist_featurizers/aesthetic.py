@@ -75,8 +75,9 @@ class Aesthetic(ModelFeaturizer):
         """Return the file of the head."""
         file = Path(self.weights).expanduser()
         if not self.weights or not file.is_file():
+            said = f"weights={self.weights}: no such file" if self.weights else "no weights are given"
             raise FeaturizerError(
-                f"featurizer {self.name}: weights={self.weights}: no such file; get a head, e.g. "
+                f"featurizer {self.name}: {said}; get a head, e.g. "
                 f"sac+logos+ava1-l14-linearMSE.pth from github.com/christophschuhmann/improved-aesthetic-predictor, "
                 f"and give it: weights=/path/of/it"
             )

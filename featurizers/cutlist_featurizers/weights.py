@@ -78,7 +78,7 @@ def _snapshot(repository: str, patterns: Sequence[str], title: str, *, local: bo
     except Exception as error:  # of the hub, of HTTP, of the disk
         if local:
             return None
-        why = next(iter(str(error).splitlines()), "")
+        why = next(iter(str(error).splitlines()), "").partition(". ")[0]
         whole = "*" in "".join(patterns)
         names = "" if whole else f" {' '.join(patterns)}"
         instead = "a folder: model=/path/of/it" if whole else f"a file: pretrained=/path/{patterns[0]}"

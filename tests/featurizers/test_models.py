@@ -264,7 +264,7 @@ def test_a_repository_of_the_hub(models: Path, hub: Path) -> None:
         (lambda m: Depth(str(m)), None),
         (lambda m: Depth(str(m / "dpt"), num_frames=4, store="png16"), "num_frames=4; expected 1, as a PNG is one map"),
         (lambda m: Depth(str(m / "dpt"), num_frames=0), "num_frames=0; expected at least 1"),
-        (lambda m: Aesthetic(), r"weights=: no such file; get a head, e.g. sac\+logos"),
+        (lambda m: Aesthetic(), r"no weights are given; get a head, e.g. sac\+logos"),
         (lambda m: Aesthetic(str(m / "nothing.pth")), "nothing.pth: no such file"),
     ],
 )
