@@ -14,6 +14,7 @@ from cutlist.compiler import quoted
 from cutlist.errors import FeaturizerError
 from cutlist_featurizers.models import ModelFeaturizer, unit
 from cutlist_featurizers.packages import imported
+from cutlist_featurizers.weights import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ class Aesthetic(ModelFeaturizer):
             name: Of the column that it makes.
         """
         self.name = name
-        self.weights = weights
+        self.weights = weights = absolute(weights)
         self.column = column
         self.arguments = {"weights": weights, "column": column, "name": name}
         self.inputs = f"{quoted(column)} AS embedding"
@@ -73,7 +74,7 @@ class Aesthetic(ModelFeaturizer):
 
     def files(self) -> list[Path]:
         """Return the file of the head."""
-        file = Path(self.weights).expanduser()
+        file = Path(self.weights)
         if not self.weights or not file.is_file():
             said = f"weights={self.weights}: no such file" if self.weights else "no weights are given"
             raise FeaturizerError(

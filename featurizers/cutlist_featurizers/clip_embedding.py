@@ -17,7 +17,7 @@ from cutlist.errors import FeaturizerError, listing, suggest
 from cutlist_featurizers.frames import as_clip
 from cutlist_featurizers.models import Dtype, ModelFeaturizer, length_in, torch_dtype, unit
 from cutlist_featurizers.packages import imported
-from cutlist_featurizers.weights import files_of, hub_file, model_folder
+from cutlist_featurizers.weights import absolute, files_of, hub_file, model_folder
 
 if TYPE_CHECKING:
     from cutlist.backfill import Batch
@@ -76,11 +76,12 @@ class ClipEmbedding(ModelFeaturizer):
             )
         if pretrained is None and model == "ViT-B-32":
             pretrained = PRETRAINED
+        model, pretrained = absolute(model), pretrained and absolute(pretrained)
         self.name = name
         self.model = model
         self.pretrained = pretrained
         self.dtype = dtype
-        self.is_local = Path(model).expanduser().is_dir() or Path(pretrained or "").expanduser().is_file()
+        self.is_local = Path(model).is_dir() or bool(pretrained and Path(pretrained).is_file())
         given = {"model": model, "pretrained": pretrained, "name": name, "num_frames": num_frames, "dtype": dtype}
         self.arguments = {key: str(each) for key, each in given.items() if each is not None}
         self.inputs = (f"frames(video, {num_frames}) AS frames", "image AS frames")
@@ -97,7 +98,7 @@ class ClipEmbedding(ModelFeaturizer):
         """The folder of a model that comes with its weights."""
         if self.model.startswith(_HUB):
             return model_folder(self.model.removeprefix(_HUB), self.name)
-        return model_folder(self.model, self.name) if Path(self.model).expanduser().is_dir() else None
+        return model_folder(self.model, self.name) if Path(self.model).is_dir() else None
 
     def files(self) -> list[Path]:
         """Return the weights, and with them the configuration where they come with one."""
@@ -107,7 +108,7 @@ class ClipEmbedding(ModelFeaturizer):
     def _weights(self) -> Path:
         """Return the file of weights of an architecture of open_clip."""
         self._architecture()
-        if self.pretrained is not None and (file := Path(self.pretrained).expanduser()).is_file():
+        if self.pretrained is not None and (file := Path(self.pretrained)).is_file():
             return file
         about = self._about_tag()
         repository, _, name = about.get("hf_hub", "").rpartition("/")
@@ -149,8 +150,8 @@ class ClipEmbedding(ModelFeaturizer):
         found = library.get_model_config(name)
         if found is None:
             raise FeaturizerError(
-                f"featurizer {self.name}: open_clip has no model {self.model}{suggest(name, library.list_models())} A "
-                f"folder with open_clip_config.json is given as model=/path, a repository as model=hf-hub:owner/name."
+                f"featurizer {self.name}: open_clip has no model {self.model}, and no folder is there"
+                f"{suggest(name, library.list_models())} A repository of the hub is given as model=hf-hub:owner/name."
             )
         return dict(found)
 

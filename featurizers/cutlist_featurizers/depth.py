@@ -16,7 +16,7 @@ from cutlist.store import blob_field
 from cutlist_featurizers.frames import as_clip
 from cutlist_featurizers.models import Dtype, ModelFeaturizer, torch_dtype
 from cutlist_featurizers.packages import imported
-from cutlist_featurizers.weights import files_of, model_folder
+from cutlist_featurizers.weights import absolute, files_of, model_folder
 
 if TYPE_CHECKING:
     from cutlist.backfill import Batch
@@ -90,11 +90,11 @@ class Depth(ModelFeaturizer):
             most = "1, as a PNG is one map; or store=float16" if store == "png16" else "at least 1"
             raise FeaturizerError(f"featurizer {name}: num_frames={num_frames}; expected {most}")
         self.name = name
-        self.model = model
+        self.model = model = absolute(model)
         self.store = store
         self.num_frames = num_frames
         self.dtype = dtype
-        self.is_local = Path(model).expanduser().is_dir()
+        self.is_local = Path(model).is_dir()
         given = {"model": model, "name": name, "num_frames": num_frames, "store": store, "dtype": dtype}
         self.arguments = {key: str(each) for key, each in given.items()}
         self.inputs = (f"frames(video, {num_frames}) AS frames", "image AS frames")

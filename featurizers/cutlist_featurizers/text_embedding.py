@@ -14,7 +14,7 @@ from cutlist.compiler import quoted
 from cutlist.errors import FeaturizerError
 from cutlist_featurizers.models import Dtype, ModelFeaturizer, length_in, torch_dtype
 from cutlist_featurizers.packages import imported
-from cutlist_featurizers.weights import files_of, model_folder
+from cutlist_featurizers.weights import absolute, files_of, model_folder
 
 if TYPE_CHECKING:
     from cutlist.backfill import Batch
@@ -46,9 +46,9 @@ class TextEmbedding(ModelFeaturizer):
             dtype: What the model computes in.
         """
         self.name = name
-        self.model = model
+        self.model = model = absolute(model)
         self.dtype = dtype
-        self.is_local = Path(model).expanduser().is_dir()
+        self.is_local = Path(model).is_dir()
         self.arguments = {"model": model, "column": column, "name": name, "dtype": dtype}
         self.inputs = f"{quoted(column)} AS text"
 

@@ -49,6 +49,17 @@ def model_folder(model: str, title: str) -> Path:
     return folder
 
 
+def absolute(given: str) -> str:
+    """Return the absolute path of a file or folder that is there; what is none as it is.
+
+    Examples:
+        >>> absolute("ViT-B-32"), absolute(".") == str(Path.cwd())
+        ('ViT-B-32', True)
+    """
+    path = Path(given).expanduser()
+    return str(path.absolute()) if given and path.exists() else given
+
+
 def hub_file(repository: str, names: Sequence[str], title: str) -> Path:
     """Return a file of a repository of the hub: the first of some names that is in the cache, else that is there.
 

@@ -246,7 +246,7 @@ def test_a_repository_of_the_hub(models: Path, hub: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (lambda m: ClipEmbedding("ViT-B-23"), 'no model ViT-B-23; did you mean "ViT-B-32"'),
+        (lambda m: ClipEmbedding("ViT-B-23"), 'no model ViT-B-23, and no folder is there; did you mean "ViT-B-32"'),
         (lambda m: ClipEmbedding("ViT-B-32", "lion2b"), "pretrained=lion2b: no such file, nor a tag"),
         (lambda m: ClipEmbedding("ViT-L-14"), "no weights are named. Tags of ViT-L-14: .*openai"),
         (
@@ -274,6 +274,18 @@ def test_what_is_missing_is_named(made: Any, said: str | None, models: Path, hub
         said, made = "has no weights; expected", lambda m: Depth(str(tmp_path / "empty"))
     with pytest.raises(FeaturizerError, match=said):
         declared(made(models))
+
+
+def test_paths_are_kept_absolute(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(models)
+    assert ClipEmbedding("clip").arguments["model"] == Depth("clip").arguments["model"] == str(models / "clip")
+    weights = "clip/open_clip_model.safetensors"
+    assert (
+        ClipEmbedding("ViT-B-32", weights).arguments["pretrained"]
+        == Aesthetic(weights).weights
+        == str(models / weights)
+    )
+    assert TextEmbedding("someone/something").arguments["model"] == "someone/something"
 
 
 def test_a_package_that_is_not_installed() -> None:
