@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	$(call step,$(VENV): install)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -c constraints.txt torch
-	@$(PIP) install -c constraints.txt -e '.[torch,images,shell,dev,notebook]'
+	@$(PIP) install -c constraints.txt -e '.[features,images,shell,dev,notebook]'
 	@touch $@
 
 demo: $(READY) ## make tables and a training set, from rendered media or MEDIA=folder, and train on it

@@ -11,14 +11,24 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 | `duplicates` | groups of near-duplicates over a whole table, and the best row of each |
 | `motion`, `scenes`, `freeze`, `keyframes` | measures over time |
 | `loudness` | measures of sound |
+| `caption_stats` | measures of texts |
+| `clip_embedding`, `text_embedding` | vectors of pictures and texts, by models of open_clip and sentence-transformers |
+| `aesthetic`, `depth` | how a picture looks, by its embedding; how near things are in it |
 | `frames`, `luma`, `rows` | what those of pixels share: the shape of a clip, luma, a batch by rows |
 | `hamming`, `cosine`, `components` | for duplicates: hashes and vectors that are near, sets that grow together |
 | `videos`, `filters`, `motion_vectors` | what those over time share: open files, FFmpeg's filters, motion vectors |
+| `models`, `weights`, `packages` | what those with a model share: arguments and dtypes, files and hashes, imports |
+
+Nothing here imports torch before a model is loaded.
 """
 
 from __future__ import annotations
 
+from cutlist_featurizers.aesthetic import Aesthetic
 from cutlist_featurizers.black_borders import black_borders
+from cutlist_featurizers.caption_stats import CaptionStats
+from cutlist_featurizers.clip_embedding import ClipEmbedding
+from cutlist_featurizers.depth import Depth
 from cutlist_featurizers.duplicates import Duplicates, EmbeddingDuplicates
 from cutlist_featurizers.entropy import entropy
 from cutlist_featurizers.freeze import freeze
@@ -30,10 +40,16 @@ from cutlist_featurizers.phash import phash
 from cutlist_featurizers.saturation import saturation
 from cutlist_featurizers.scenes import scenes
 from cutlist_featurizers.sharpness import sharpness
+from cutlist_featurizers.text_embedding import TextEmbedding
 
 __all__ = [
+    "Aesthetic",
+    "CaptionStats",
+    "ClipEmbedding",
+    "Depth",
     "Duplicates",
     "EmbeddingDuplicates",
+    "TextEmbedding",
     "black_borders",
     "entropy",
     "freeze",

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cutlist.backfill import declared, installed, rows_of
+from cutlist.backfill import declared_now, installed, rows_of
 from cutlist.errors import FeaturizerError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ class FeatureStatus:
     """The columns of one featurizer in a table, and how complete they are. Counts of rows, which add up to all.
 
     Attributes:
-        featurizer: Name and version, of the one that is installed if it has the parameters of the one that was run
-            last; else of that one.
+        featurizer: Name and version, of the one that is installed if it can be made with the parameters of the one that
+            was run last; else of that one.
         num_filled: With a value that is up to date (which may be NULL).
         num_stale: With a value, or a failure, of an older version, or of inputs that have changed since.
         num_failed: On which it failed.
@@ -70,9 +70,11 @@ def status_of(store: Store, table: Table) -> Iterator[FeatureStatus]:
 def _current(feature: Feature) -> tuple[str, int]:
     """Return the title and fingerprint that values are up to date with."""
     fingerprint, facts = list(feature.made.items())[-1]
-    if feature.name in installed():
+    known = installed()
+    of_another_name = feature.reference in known.values()
+    if of_another_name or feature.name in known:
         with contextlib.suppress(FeaturizerError):  # it needs what is not installed
-            found = declared(feature.name)
-            if dict(found.parameters) == facts["parameters"]:
-                return found.title, found.fingerprint
+            reference = feature.reference if of_another_name and feature.reference else feature.name
+            found = declared_now(reference, facts["parameters"])
+            return found.title, found.fingerprint
     return f"{feature.name}@{facts['version']}", fingerprint

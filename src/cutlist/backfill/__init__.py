@@ -1,9 +1,19 @@
 """Backfill: new columns of a table, computed by featurizers, nothing rewritten and nothing computed twice."""
 
+from cutlist.backfill.arguments import made, with_arguments
 from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
 from cutlist.backfill.computing import How
-from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, featurizer, installed
+from cutlist.backfill.featurizer import (
+    Batch,
+    Declared,
+    Featurizer,
+    declared,
+    declared_again,
+    declared_now,
+    featurizer,
+    installed,
+)
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import rows_of
 
@@ -18,7 +28,11 @@ __all__ = [
     "Scope",
     "backfill",
     "declared",
+    "declared_again",
+    "declared_now",
     "featurizer",
     "installed",
+    "made",
     "rows_of",
+    "with_arguments",
 ]

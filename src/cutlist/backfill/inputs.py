@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,13 +105,13 @@ def inputs_of(engine: Engine, table: Table, declared: Declared) -> list[Input]:
         except QueryError as error:
             errors.append(error)
             continue
-        found.append(_input(compiled, declared, table))
+        found.append(_input(compiled, declared, table, sql))
     if not found:
         raise errors[0]
     return found
 
 
-def _input(compiled: Compiled, declared: Declared, table: Table) -> Input:
+def _input(compiled: Compiled, declared: Declared, table: Table, sql: str) -> Input:
     selection = compiled.selection
     samples = selection.packed()
     row_ids = samples.column(0).to_numpy()
@@ -130,6 +131,19 @@ def _input(compiled: Compiled, declared: Declared, table: Table) -> Input:
             f"alone, as changes elsewhere would not be seen"
         )
     asked = {name for scan in compiled.scanned.values() for names, _ in scan.asked for name in names}
-    columns = frozenset({*asked, *(each.column for each in selection.sources)} - {"_rowid"})
+    sources = {each.column for each in selection.sources}  # all media of the table, which may be read
+    made = {column for each in table.features.values() for column in each.columns}
+    unread = {each for each in made if not _may_read(sql, each)}
+    columns = frozenset(asked | (sources - unread)) - {"_rowid"}
     places = np.flatnonzero(there)
     return Input(selection=selection, columns=columns, row_ids=row_ids[places], places=places)
+
+
+def _may_read(sql: str, column: str) -> bool:
+    """Return whether inputs may read a column: where they name it, or have a star or COLUMNS.
+
+    Examples:
+        >>> [_may_read(sql, "depth") for sql in ("image, width * height AS area", "Depth AS map", "*", "t.*")]
+        [False, True, True, True]
+    """
+    return bool(re.search(rf"\b{re.escape(column)}\b|(?:^|[,.(])\s*\*|\bcolumns\b", sql, re.IGNORECASE))

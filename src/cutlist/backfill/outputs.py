@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.errors import FeaturizerError, StorageError
+from cutlist.store import blob_array, is_blob
 
 if TYPE_CHECKING:
     from cutlist.backfill.featurizer import Declared
@@ -55,7 +57,11 @@ def checked_outputs(
             if isinstance(value, Exception):
                 failures.setdefault(index, value)
                 values[index] = None
-        array = _array(values, field.type, title, rows)
+        if is_blob(field):
+            values = [_file(value, title, row) for value, row in zip(values, rows, strict=True)]
+            array = blob_array(values)
+        else:
+            array = _array(values, field.type, title, rows)
         if not declared.featurizer.allows_nan:
             for index in np.flatnonzero(_has_nan(array)).tolist():
                 failures.setdefault(index, ValueError(f"NaN in {field.name}"))
@@ -64,9 +70,9 @@ def checked_outputs(
                 failures.setdefault(index, ValueError(f"NULL in {field.name}, which is not nullable"))
         arrays.append(array)
     if failures:
-        good = np.ones(len(rows), dtype=bool)
-        good[list(failures)] = False
-        arrays = [pc.if_else(pa.array(good), each, pa.scalar(None, each.type)) for each in arrays]
+        bad = np.isin(np.arange(len(rows)), list(failures))
+        places = pa.array(np.arange(len(rows)), mask=bad)
+        arrays = [each.take(places) for each in arrays]  # which media, too, have a kernel for
     return arrays, failures
 
 
@@ -88,6 +94,17 @@ def _values(given: Any, title: str, count: int) -> Any:
     if found != count:
         raise FeaturizerError(f"{title}: {found} values for a batch of {count} rows; expected one for each")
     return given
+
+
+def _file(value: Any, title: str, row: str) -> bytes | None:
+    """Return the medium of a row: bytes as they are, an array as a `.npy` file."""
+    if value is None or isinstance(value, bytes):
+        return value
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
+        raise FeaturizerError(f"{title}: a {type(value).__name__} for {row}; expected bytes, or an array of numbers")
+    file = io.BytesIO()
+    np.save(file, value, allow_pickle=False)
+    return file.getvalue()
 
 
 def _array(values: Any, kind: pa.DataType, title: str, rows: Sequence[str]) -> pa.Array:

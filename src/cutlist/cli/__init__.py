@@ -17,9 +17,10 @@ from rich.console import Console
 
 import cutlist
 from cutlist import Session
+from cutlist.backfill import with_arguments
 from cutlist.catalog import fold_case
 from cutlist.cli import diff, lineage, plans, plot, runs, save, saved, waterfall
-from cutlist.cli.options import AsJson, Query
+from cutlist.cli.options import AsJson, Query, With, arguments
 from cutlist.cli.registry import COMMANDS, OPEN, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
@@ -267,6 +268,7 @@ def backfill(
     errors_only: Annotated[bool, typer.Option("--errors-only", help="Only rows on which it failed before.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also rows that have a value.")] = False,
     device: Annotated[str, typer.Option(help="Of its model: cpu, cuda, cuda:1.")] = "cpu",
+    given: With = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute the columns of a featurizer for the rows that lack them, or have them out of date.
@@ -274,9 +276,12 @@ def backfill(
     No medium is written. A run that was stopped goes on where it was; `cutlist status` shows what there is.
 
     Example: `cutlist backfill videos sharpness --where "duration_seconds > 2" --view hd --root data`
+
+    Example: `cutlist backfill images clip_embedding --with model=ViT-L-14 --with pretrained=openai --root data`
     """
+    chosen = with_arguments(featurizer, arguments(given)) if given else featurizer
     report = session.backfill(
-        table, featurizer, where=where, view=view, errors_only=errors_only, again=again, device=device
+        table, chosen, where=where, view=view, errors_only=errors_only, again=again, device=device
     )
     typer.echo(json.dumps(asdict(report), indent=1) if as_json else str(report))
     if report.num_failed and not report.num_computed:
