@@ -6,13 +6,15 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from cutlist.backfill import Batch, Featurizer, declared, featurizer, installed
+from cutlist.backfill import Batch, Featurizer, declared, declared_again, featurizer, installed
 from cutlist.errors import FeaturizerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 OUTPUT = pa.field("n", pa.int32())
@@ -45,6 +47,14 @@ class Tokens(Words):
         return {"checkpoint": self.checkpoint}
 
 
+class Stems(Tokens):
+    name = "stems"
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> Stems:
+        return cls(parameters.get("checkpoint", "default.pt"))
+
+
 def test_a_function_a_class_and_an_object_are_featurizers() -> None:
     assert declared(num_words).title == "num_words@1"
     assert num_words.__doc__ == "Return how many words there are."
@@ -75,6 +85,35 @@ def test_where_it_can_be_imported_from_again() -> None:
     assert declared(num_words).reference == f"{__name__}:num_words"
     assert declared(Words).reference == f"{__name__}:Words"
     assert declared(Tokens("a.pt")).reference is None
+    assert declared(Stems("a.pt")).reference == f"{__name__}:Stems"
+
+
+def test_one_is_made_again_from_what_a_column_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "again", sys.modules[__name__])
+    again = declared_again("again:Stems", {"checkpoint": "b.pt"}).featurizer
+    assert isinstance(again, Stems)
+    assert again.checkpoint == "b.pt"
+    assert declared_again("again:Words", {}).title == "words@3"
+    assert declared_again("again:num_words", {}).title == "num_words@1"
+    with pytest.raises(
+        FeaturizerError, match=r"words: made the column with \{'a': 'b'\}, and has \{\} when it is made"
+    ):
+        declared_again("again:Words", {"a": "b"})
+    with pytest.raises(FeaturizerError, match=r"num_words: made the column with .* give the featurizer itself to"):
+        declared_again("again:num_words", {"a": "b"})
+    with pytest.raises(
+        FeaturizerError, match=r"stems: made the column with \{\}, and has \{'checkpoint': 'default.pt'\}"
+    ):
+        declared_again("again:Stems", {})
+    with pytest.raises(FeaturizerError, match=r"featurizer Tokens: cannot be made without arguments"):
+        declared_again("again:Tokens", {"checkpoint": "a.pt"})
+
+
+def test_one_without_encoders_says_so() -> None:
+    with pytest.raises(FeaturizerError, match="featurizer words: has no encoder of texts"):
+        Words().encode_text(["a red car"])
+    with pytest.raises(FeaturizerError, match="featurizer words: has no encoder of images"):
+        Words().encode_image([np.zeros((3, 8, 8), np.uint8)])
 
 
 def test_one_survives_the_trip_to_another_process() -> None:

@@ -3,7 +3,7 @@
 from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
 from cutlist.backfill.computing import How
-from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, featurizer, installed
+from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, declared_again, featurizer, installed
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import rows_of
 
@@ -18,6 +18,7 @@ __all__ = [
     "Scope",
     "backfill",
     "declared",
+    "declared_again",
     "featurizer",
     "installed",
     "rows_of",

@@ -32,6 +32,9 @@ One with a model is a class: `setup(device)` is called once, before the first ba
 
         def __call__(self, batch):
             return self.head(np.stack(batch["clip_embedding"]))
+
+One of embeddings that also has `encode_text` or `encode_image` answers `similarity(column, 'a cat on a sofa')`: it is
+imported and made again from the metadata of its column, by `from_parameters`.
 """
 
 from __future__ import annotations
@@ -45,11 +48,15 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
 from cutlist.errors import FeaturizerError, listing, suggest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Batch: TypeAlias = dict[str, list[Any]]
 """Name of an input → its values, one for each row, none of them NULL: media decoded to numpy arrays, others as Python
@@ -108,6 +115,43 @@ class Featurizer:
         the call raises, the rows are tried one by one.
         """
         raise NotImplementedError
+
+    def encode_text(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return the vectors of texts, in the space of the column that it makes; called after `setup`.
+
+        Returns:
+            float32, shape (len(texts), length), each of length 1 as a vector.
+
+        Raises:
+            FeaturizerError: if it has no encoder of texts.
+        """
+        raise FeaturizerError(f"featurizer {self.name}: has no encoder of texts")
+
+    def encode_image(self, images: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the vectors of images, in the space of the column that it makes; called after `setup`.
+
+        Args:
+            images: RGB, each uint8 of shape (3, height, width).
+
+        Returns:
+            float32, shape (len(images), length), each of length 1 as a vector.
+
+        Raises:
+            FeaturizerError: if it has no encoder of images.
+        """
+        raise FeaturizerError(f"featurizer {self.name}: has no encoder of images")
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> Featurizer:
+        """Return the featurizer again whose `parameters` were those, as a column's metadata say them.
+
+        A class that is made with arguments has its own, which reads them from there; then its columns can be refreshed
+        and searched by name. This one makes it without arguments.
+
+        Raises:
+            FeaturizerError: if it has other parameters then, or cannot be made: naming the file or command it lacks.
+        """
+        return _checked_parameters(declared(cls), parameters).featurizer
 
 
 class _Function(Featurizer):
@@ -225,6 +269,35 @@ def declared(given: Any) -> Declared:
     return _checked(found)
 
 
+def declared_again(reference: str, parameters: Mapping[str, str]) -> Declared:
+    """Return what a featurizer declares that made a column, by what the column's metadata say of it.
+
+    Args:
+        reference: `module:name`, or the name of an installed one.
+        parameters: Those it had.
+
+    Raises:
+        FeaturizerError: if it cannot be imported, or not be made with those parameters.
+
+    Examples:
+        >>> declared_again("media_probe", {}).title.partition("@")[0]
+        'media_probe'
+    """
+    found = _imported(reference) if ":" in reference else _installed(reference)
+    if inspect.isclass(found) and issubclass(found, Featurizer):
+        found = found.from_parameters(parameters)
+    return _checked_parameters(declared(found), parameters)
+
+
+def _checked_parameters(found: Declared, parameters: Mapping[str, str]) -> Declared:
+    if dict(found.parameters) != dict(parameters):
+        raise FeaturizerError(
+            f"featurizer {found.name}: made the column with {dict(parameters)}, and has {dict(found.parameters)} when "
+            f"it is made again; give the featurizer itself to session.backfill, or its class a `from_parameters`"
+        )
+    return found
+
+
 def installed() -> dict[str, str]:
     """Return the featurizers that are installed: name → `module:name`."""
     return {each.name: each.value for each in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name)}
@@ -308,14 +381,16 @@ def _checked(found: Any) -> Declared:
 
 
 def _reference(found: Featurizer) -> str | None:
-    """Return where an object is, or its class that is made without arguments; None if it is in neither place."""
+    """Return where an object is, or its class, if that makes it again: without arguments, or by `from_parameters`."""
     function = found.__dict__.get("_function")
     kind = type(found)
     module, name = (kind.__module__, kind.__qualname__) if function is None else _home(function)
     there: Any = sys.modules.get(module)
     for part in name.split("."):
         there = getattr(there, part, None)
-    known = there is found or (there is kind and not inspect.signature(kind).parameters)
+    own, default = (inspect.getattr_static(each, "from_parameters") for each in (kind, Featurizer))
+    again = own is not default or not inspect.signature(kind).parameters
+    known = there is found or (there is kind and again)
     return f"{module}:{name}" if known and module != "__main__" else None
 
 

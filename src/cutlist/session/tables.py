@@ -18,6 +18,7 @@ from cutlist.backfill import (
     Scope,
     backfill,
     declared,
+    declared_again,
     installed,
 )
 from cutlist.catalog import fold_case
@@ -280,20 +281,14 @@ class Tables(Opened):
         features = self._table(statement.table).features.values()
         known = {column: each for each in features for column in (each.name, *each.columns)}
         feature = fold_case(known, statement.column)
-        given = statement.column
+        given: Any = statement.column
         if feature is not None:
-            given = feature.reference or feature.name
             if feature.reference is None and feature.name not in installed():
                 raise FeaturizerError(
                     f"{statement.column} was made by the featurizer {feature.name}, which cannot be imported; give it "
                     f"to session.backfill"
                 )
-            made, now = feature.parameters, dict(declared(given).parameters)
-            if made != now:
-                raise FeaturizerError(
-                    f"{statement.column} was made by {feature.name} with {made}, and {given} has {now}; give the "
-                    f"featurizer itself to session.backfill"
-                )
+            given = declared_again(feature.reference or feature.name, feature.parameters).featurizer
         return self.backfill(statement.table, given, where=statement.where)
 
     def _rows(self, table: Table, where: str | None, view: str | None) -> NDArray[np.uint64] | None:
