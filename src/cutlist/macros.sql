@@ -237,3 +237,11 @@ CREATE MACRO split_spans(spans, seconds) AS
         lambda piece: {
             'start_seconds': span.start_seconds + piece * seconds::DOUBLE,
             'stop_seconds': least(span.stop_seconds, span.start_seconds + (piece + 1) * seconds::DOUBLE)}))) END;
+
+-- Search.
+
+-- similarity(embedding, other): the cosine of the angle between two vectors, -1 to 1, higher for what is more alike; NULL
+-- where one of them is NULL or has no direction (all zeros, a NaN or an infinity). The other one is a vector, or a text,
+-- similarity(clip_embedding, 'a cat on a sofa'), or an image, similarity(clip_embedding, image_file('cat.jpg')): then the
+-- featurizer that made the column turns it into one, once, when the query is compiled.
+CREATE MACRO similarity(embedding, other) AS nullif(array_cosine_similarity(embedding, other), 'nan'::FLOAT);

@@ -3,6 +3,7 @@
 from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
 from cutlist.backfill.computing import How
+from cutlist.backfill.encoding import Encoders
 from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, declared_again, featurizer, installed
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import rows_of
@@ -11,6 +12,7 @@ __all__ = [
     "BackfillReport",
     "Batch",
     "Declared",
+    "Encoders",
     "Featurizer",
     "How",
     "MediaProbe",

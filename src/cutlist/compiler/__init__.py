@@ -6,6 +6,7 @@ DuckDB runs the user's own text; a rule edits it by source span only. Each is a 
     name_tables     every place that names a table, a view or a saved selection
     travel_in_time  AT (VERSION => …)
     expose_rowid    `_rowid` as a pseudo-column: there when named, never part of `*`
+    name_vectors    vectors in the place of texts and images in similarity(…)
 
 and, for a query that is compiled, not just run:
 
@@ -30,6 +31,7 @@ from cutlist.compiler.names import TableName, table_names
 from cutlist.compiler.order import has_order, total_order
 from cutlist.compiler.plan import GAP, Catalog, Plan, Scan
 from cutlist.compiler.rules import COMPILING, NAMING, apply, check_query
+from cutlist.compiler.similarity import QueryVector
 from cutlist.compiler.text import Statement, is_pivot, locate, parse, quoted
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Made",
     "Origin",
     "Plan",
+    "QueryVector",
     "Remark",
     "Scan",
     "Statement",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from cutlist.compiler.facts import Remark, TableFacts
+    from cutlist.compiler.similarity import QueryVector
 
 Edit = tuple[int, int, str]
 """A span [start, stop) of a text, and what replaces it."""
@@ -76,6 +77,7 @@ class Plan:
     edits: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
     late: Mapping[str, frozenset[str]] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
+    vectors: tuple[QueryVector, ...] = ()
 
     @property
     def statements(self) -> dict[str, Statement]:
@@ -159,6 +161,9 @@ class Catalog(Protocol):
 
     def no_table(self, place: str, name: str) -> str:
         """Return the message for a name that is neither table nor view."""
+
+    def written(self, item: str) -> str:
+        """Return what DuckDB calls the column of an item of a SELECT's list that has no alias."""
 
 
 Rule = Callable[[Plan, Catalog], Plan]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -92,6 +92,7 @@ def compile_plan(engine: Engine, plan: Plan, failed: Failed | None = None) -> Co
         ],
         views={name: view.text for name, view in plan.views.items()},
         warnings=[str(remark) for remark in remarks],
+        **({"vectors": [asdict(each) for each in binding.vectors]} if binding.vectors else {}),
     )
     return Compiled(selection=selection, plan=plan, scanned=binding.scanned)
 

@@ -36,13 +36,15 @@ from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
 from cutlist.engine.results import refuse_columns
+from cutlist.engine.similarity import define_stand_ins, define_vectors, images_of
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.placing import message, unknown_column, unknown_table
-from cutlist.selection import Selection, Source
+from cutlist.selection import SearchVector, Selection, Source
 from cutlist.views import View, needed_views
 
 if TYPE_CHECKING:
     from cutlist.catalog import Snapshot
+    from cutlist.engine.similarity import Encode
     from cutlist.saved import Saved
     from cutlist.store import ScanTable, Table
 
@@ -59,6 +61,7 @@ class Binding:
     tables: Mapping[tuple[str, int], Table]
     sources: tuple[Source, ...]
     scanned: dict[str, ScanTable] = field(default_factory=dict)
+    vectors: tuple[SearchVector, ...] = ()
 
     @property
     def text(self) -> str:
@@ -74,6 +77,7 @@ class Engine:
     views: Mapping[str, View]
     saved: Saved
     databases: Databases
+    encode: Encode
 
     @cached_property
     def _sources(self) -> list[Source]:
@@ -95,8 +99,20 @@ class Engine:
                 return duckdb_types(cursor, schema)
 
         return Facts(
-            self.snapshot, self.saved, lambda name: self.find_view(name) is not None, self._not_there, types_of
+            self.snapshot,
+            self.saved,
+            lambda name: self.find_view(name) is not None,
+            self._not_there,
+            types_of,
+            self._written,
         )
+
+    def _written(self, item: str) -> str:
+        """Return what DuckDB calls the column of an item of a SELECT's list that has no alias."""
+        with contextlib.closing(self.databases.cursor(compiling=True)) as cursor:
+            parsed = "SELECT json_deserialize_sql(json_serialize_sql(?::VARCHAR))"
+            row = cursor.execute(parsed, [f"SELECT {item}"]).fetchone()
+        return str(row[0]).removeprefix("SELECT ") if row is not None else item
 
     def find_view(self, name: str) -> View | None:
         """Return the view of that name, unless a table has it too; names ignore case."""
@@ -225,8 +241,11 @@ class Engine:
         }
         return count_dropped(binding.cursor, binding.plan, tables)
 
-    def bind(self, plan: Plan) -> Binding:
+    def bind(self, plan: Plan, *, runs: bool = True) -> Binding:
         """Return a cursor on which a planned statement can run: its tables registered, its views defined.
+
+        Args:
+            runs: Whether it will; where only names and types are asked for, no text or image is encoded.
 
         Raises:
             QueryError: for views that cannot be bound.
@@ -238,8 +257,9 @@ class Engine:
             self._sources.extend(each for each in sources if each not in self._sources and each.kind != "value")
             sources = self._sources
         cursor = self.databases.cursor(compiling=plan.strict)
-        binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources))
         try:
+            vectors = define_vectors(self, cursor, plan) if runs else define_stand_ins(cursor, plan)
+            binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources), vectors=vectors)
             self._define(binding, selections)
         except BaseException:
             cursor.close()
@@ -350,7 +370,7 @@ class Engine:
             else:
                 name, version = self.key_of(use.scan)
                 parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
-        return "\n".join(parts)
+        return "\n".join([*parts, *images_of(plan)])
 
 
 def _media_of(tables: Iterable[Table]) -> list[Source]:
