@@ -30,7 +30,8 @@ PALETTE = {
 def unit(vectors: Any) -> NDArray[np.float32]:
     """Return vectors of length 1; float32, shape (n, length)."""
     found = np.asarray(vectors, np.float32)
-    return found / np.linalg.norm(found, axis=-1, keepdims=True)
+    shortened: NDArray[np.float32] = found / np.linalg.norm(found, axis=-1, keepdims=True)
+    return shortened
 
 
 class Colours(Featurizer):

@@ -165,7 +165,7 @@ def test_its_sum_depends_on_the_order_of_rows(session: Session) -> None:
 
 def test_the_other_commands_know_it(session: Session) -> None:
     query = "SELECT image FROM walls WHERE similarity(colour, 'red') > 0.5 AND id < 20"
-    assert session.explain(query)
+    assert session.explain(query).columns
     found = session.lineage(query)
     assert ("walls", "colour") in found.base
     steps = session.waterfall(query)

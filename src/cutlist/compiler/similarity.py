@@ -70,7 +70,7 @@ class QueryVector:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """A call of `similarity`: the embedding and what it is compared with, and the span of the latter."""
 
     node: exp.Anonymous
@@ -91,7 +91,7 @@ def name_vectors(plan: Plan, catalog: Catalog) -> Plan:
     models = _Models(plan, catalog)
     for name, statement in plan.statements.items():
         edited: list[exp.Expr] = []
-        for call in _calls(statement):
+        for call in calls_in(statement):
             given = _given(call.other)
             if given is None:
                 models.check(statement, call)
@@ -106,7 +106,7 @@ def name_vectors(plan: Plan, catalog: Catalog) -> Plan:
     return plan
 
 
-def _calls(statement: Statement) -> Iterator[_Call]:
+def calls_in(statement: Statement) -> Iterator[Call]:
     """Yield the calls of `similarity`, as a function or behind a dot.
 
     Raises:
@@ -122,7 +122,7 @@ def _calls(statement: Statement) -> Iterator[_Call]:
         place = statement.at(found[1])
         if len(values) != 2:
             raise QueryError(f"{place}: similarity takes two arguments, {len(values)} are given; write {_FORMS}")
-        yield _Call(node, values[0], values[1], _last_argument(statement, found[1]), place)
+        yield Call(node, values[0], values[1], _last_argument(statement, found[1]), place)
         images.discard(id(values[1]))
     for node in statement.tree.find_all(exp.Anonymous):
         if id(node) in images:
@@ -194,7 +194,7 @@ class _Models:
         for name in plan.statements:
             self._relations.of_statement(name)
 
-    def vector(self, statement: Statement, call: _Call, given: str, is_image: bool) -> QueryVector | None:
+    def vector(self, statement: Statement, call: Call, given: str, is_image: bool) -> QueryVector | None:
         """Return what is told of the vector that a text or an image becomes; None where DuckDB will miss a column."""
         what = f"image_file('{given}')" if is_image else f"'{given}'"
         if is_image and not given:
@@ -235,7 +235,7 @@ class _Models:
             place=call.place,
         )
 
-    def check(self, statement: Statement, call: _Call) -> None:
+    def check(self, statement: Statement, call: Call) -> None:
         """Refuse two vectors that cannot be compared, as far as their columns tell."""
         lengths = []
         for side in (call.embedding, call.other):

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from cutlist.catalog import fold_case
 from cutlist.compiler import (
     COMPILING,
     NAMING,
+    SEARCHING,
     VOLATILE,
     Plan,
     Remark,
@@ -36,6 +37,7 @@ from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
 from cutlist.engine.results import refuse_columns
+from cutlist.engine.searching import approximate, searched
 from cutlist.engine.similarity import define_stand_ins, define_vectors, images_of
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.placing import message, unknown_column, unknown_table
@@ -145,7 +147,8 @@ class Engine:
             statement = parse(query)
         except QueryError:  # not one query: several statements, DDL, or what only DuckDB can parse
             return self._sql_by_words(query)
-        binding = self.bind(self.plan(statement, strict=False))
+        plan = apply(SEARCHING, self.plan(statement, strict=False), self.facts)
+        binding = self.bind(plan)
         with self.placed(statement, binding):
             return binding.cursor.sql(binding.text)
 
@@ -232,7 +235,7 @@ class Engine:
         binding = self.bind(plan)
         with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
             refuse_columns(plan.query, cursor.sql(binding.text))
-            return (*plan.remarks, *self.dropped(binding))
+            return (*plan.remarks, *approximate(binding.plan), *self.dropped(binding))
 
     def dropped(self, binding: Binding) -> Iterator[Remark]:
         """Yield how many rows the conditions of a query drop for NULLs."""
@@ -260,22 +263,28 @@ class Engine:
         try:
             vectors = define_vectors(self, cursor, plan) if runs else define_stand_ins(cursor, plan)
             binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources), vectors=vectors)
-            self._define(binding, selections)
+            for name in plan.statements:
+                if plan.strict or name:
+                    self._refuse_several(plan, name)
+            if calls_of(DECODE_MACROS, plan) > PLAIN_CALLS or calls_of(VOLATILE, plan):
+                bind_media_once(cursor)
+            self._define_tables(binding, selections)
+            if runs and plan.searches:
+                binding = replace(binding, plan=searched(self, binding), scanned={})
+                self._define_tables(binding, selections)
+            self._define_views(binding)
         except BaseException:
             cursor.close()
             raise
         return binding
 
-    def _define(self, binding: Binding, selections: Mapping[str, Selection]) -> None:
-        """Define on its cursor what a binding names: tables, selections and views."""
+    def _define_tables(self, binding: Binding, selections: Mapping[str, Selection]) -> None:
+        """Define on its cursor the tables and selections that a binding names, and that are not defined yet."""
         plan, cursor, tables, sources = binding.plan, binding.cursor, binding.tables, binding.sources
-        for name in plan.statements:
-            if plan.strict or name:
-                self._refuse_several(plan, name)
-        if calls_of(DECODE_MACROS, plan) > PLAIN_CALLS or calls_of(VOLATILE, plan):
-            bind_media_once(cursor)
         numbers = numbered(sources)
         for scan in plan.scans.values():
+            if scan.name in binding.scanned:
+                continue
             late = plan.late.get(scan.table, frozenset())
             if scan.selection:
                 read = define_selection(cursor, scan, selections[scan.table], tables, numbers, late, plan.can_name)
@@ -283,6 +292,10 @@ class Engine:
             else:
                 table = tables[self.key_of(scan)]
                 binding.scanned[scan.name] = define_table(cursor, scan, table, numbers, late)
+
+    def _define_views(self, binding: Binding) -> None:
+        """Define on its cursor the views that a binding names."""
+        plan, cursor = binding.plan, binding.cursor
         for name, view in plan.views.items():
             with self.placed(view, binding):
                 cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{plan.text(name)}")
