@@ -9,16 +9,19 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 | `black_borders` | the box inside a letterbox, for `crop` |
 | `phash` | perceptual hashes, for duplicates |
 | `duplicates` | groups of near-duplicates over a whole table, and the best row of each |
+| `clusters` | k-means over a column of embeddings, to sample what is rare as often as what is not |
 | `motion`, `scenes`, `freeze`, `keyframes` | measures over time |
 | `loudness` | measures of sound |
 | `frames`, `luma`, `rows` | what those of pixels share: the shape of a clip, luma, a batch by rows |
 | `hamming`, `cosine`, `components` | for duplicates: hashes and vectors that are near, sets that grow together |
+| `kmeans` | for duplicates and clusters: centres of vectors |
 | `videos`, `filters`, `motion_vectors` | what those over time share: open files, FFmpeg's filters, motion vectors |
 """
 
 from __future__ import annotations
 
 from cutlist_featurizers.black_borders import black_borders
+from cutlist_featurizers.clusters import Clusters
 from cutlist_featurizers.duplicates import Duplicates, EmbeddingDuplicates
 from cutlist_featurizers.entropy import entropy
 from cutlist_featurizers.freeze import freeze
@@ -32,6 +35,7 @@ from cutlist_featurizers.scenes import scenes
 from cutlist_featurizers.sharpness import sharpness
 
 __all__ = [
+    "Clusters",
     "Duplicates",
     "EmbeddingDuplicates",
     "black_borders",
