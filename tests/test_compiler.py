@@ -143,6 +143,9 @@ class Tables:
     def no_table(self, place: str, name: str) -> str:
         return f"{place}: no {name}"
 
+    def written(self, item: str) -> str:
+        return item
+
 
 def planned(sql: str, *, strict: bool = True) -> Plan:
     return apply(NAMING, Plan(query=parse(sql), views={}, strict=strict), Tables())

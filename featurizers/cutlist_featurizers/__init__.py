@@ -9,6 +9,7 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 | `black_borders` | the box inside a letterbox, for `crop` |
 | `phash` | perceptual hashes, for duplicates |
 | `duplicates` | groups of near-duplicates over a whole table, and the best row of each |
+| `clusters` | k-means over a column of embeddings, to sample what is rare as often as what is not |
 | `motion`, `scenes`, `freeze`, `keyframes` | measures over time |
 | `loudness` | measures of sound |
 | `caption_stats` | measures of texts |
@@ -16,6 +17,7 @@ function of its own: `laplacian_variance(frames)` above `sharpness`. Nothing her
 | `aesthetic`, `depth` | how a picture looks, by its embedding; how near things are in it |
 | `frames`, `luma`, `rows` | what those of pixels share: the shape of a clip, luma, a batch by rows |
 | `hamming`, `cosine`, `components` | for duplicates: hashes and vectors that are near, sets that grow together |
+| `kmeans` | for duplicates and clusters: centres of vectors |
 | `videos`, `filters`, `motion_vectors` | what those over time share: open files, FFmpeg's filters, motion vectors |
 | `models`, `weights`, `packages` | what those with a model share: arguments and dtypes, files and hashes, imports |
 
@@ -28,6 +30,7 @@ from cutlist_featurizers.aesthetic import Aesthetic
 from cutlist_featurizers.black_borders import black_borders
 from cutlist_featurizers.caption_stats import CaptionStats
 from cutlist_featurizers.clip_embedding import ClipEmbedding
+from cutlist_featurizers.clusters import Clusters
 from cutlist_featurizers.depth import Depth
 from cutlist_featurizers.duplicates import Duplicates, EmbeddingDuplicates
 from cutlist_featurizers.entropy import entropy
@@ -46,6 +49,7 @@ __all__ = [
     "Aesthetic",
     "CaptionStats",
     "ClipEmbedding",
+    "Clusters",
     "Depth",
     "Duplicates",
     "EmbeddingDuplicates",

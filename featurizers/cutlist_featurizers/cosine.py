@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlist_featurizers.components import Components, Nodes, join_across, join_all
+from cutlist_featurizers.kmeans import moved_centres, unit_vectors
 
 EXACT_ROWS = 20_000
 """So many vectors are compared all with all: 200 million products, seconds."""
@@ -21,34 +22,6 @@ TOLERANCE = 1e-6
 _ROUNDS = 5
 _SAMPLE = 32  # vectors for each cluster
 _BLOCK = 4096
-
-
-def unit_vectors(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return vectors scaled to length 1, and which of them have a direction: not those with a NaN or ∞, or all zeros.
-
-    Args:
-        vectors: float32, shape (n, d).
-
-    Returns:
-        float32, shape (n, d), zeros where there is no direction, and bool, shape (n,).
-
-    Raises:
-        ValueError: if `vectors` has another type or shape.
-
-    Examples:
-        >>> import numpy as np
-        >>> units, usable = unit_vectors(np.array([[0, 2], [3e38, 3e38], [0, 0], [np.nan, 1]], dtype=np.float32))
-        >>> (units**2).round(3).tolist(), usable.tolist()
-        ([[0.0, 1.0], [0.5, 0.5], [0.0, 0.0], [0.0, 0.0]], [True, True, False, False])
-    """
-    if vectors.dtype != np.float32 or vectors.ndim != 2:
-        raise ValueError(f"vectors have dtype {vectors.dtype} and shape {vectors.shape}; expected float32 of (n, d)")
-    largest = np.abs(vectors).max(axis=1, initial=0)
-    usable = np.isfinite(largest) & (largest > 0)  # a NaN is the largest of its row
-    units = np.zeros_like(vectors)
-    np.divide(vectors, largest[:, np.newaxis], out=units, where=usable[:, np.newaxis])  # so that no square overflows
-    units /= np.maximum(np.sqrt(np.einsum("nd,nd->n", units, units)), 1)[:, np.newaxis]
-    return units, usable
 
 
 def cosine_groups(vectors: NDArray[np.float32], min_similarity: float, *, seed: int = 0) -> NDArray[np.int64]:
@@ -115,16 +88,7 @@ def _centres(units: NDArray[np.float32], nodes: Nodes, seed: int) -> NDArray[np.
     """Return the centres of clusters, of length 1: float32, shape (k, d)."""
     count = round(2 * math.sqrt(len(nodes)))
     picked = np.random.default_rng(seed).permutation(nodes)[: _SAMPLE * count]
-    centres: NDArray[np.float32] = units[picked[:count]]
-    for _ in range(_ROUNDS):
-        sums = np.zeros_like(centres)
-        for start in range(0, len(picked), _BLOCK):
-            block = units[picked[start : start + _BLOCK]]
-            np.add.at(sums, (block @ centres.T).argmax(axis=1), block)
-        # Without those that nothing is nearest to: of centres that are equal, all but the first.
-        centres, directed = unit_vectors(sums)
-        centres = centres[directed]
-    return centres
+    return moved_centres(units[picked], units[picked[:count]], _ROUNDS)
 
 
 def _placed(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from cutlist.backfill import Featurizer
 from cutlist.compiler import quoted
 from cutlist.errors import FeaturizerError
-from cutlist_featurizers.cosine import cosine_groups, unit_vectors
+from cutlist_featurizers.cosine import cosine_groups
 from cutlist_featurizers.hamming import hamming_groups
+from cutlist_featurizers.kmeans import unit_vectors
 
 BLANK = (0, 1 << 63)
 """The pHash of every picture without any detail: it does not say that two of them are the same."""

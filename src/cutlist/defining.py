@@ -45,7 +45,7 @@ def create_view(engine: Engine, folder: Path, statement: CreateView, typed: str)
         raise CatalogError(f'{place}: there is a view "{name}" already, {file}; CREATE OR REPLACE VIEW writes it anew')
     text = "\n".join(each for each in (statement.comment, statement.text) if each) + "\n"
     view = View(name=name, path=str(file), text=text)
-    trial = Engine(engine.snapshot, {**engine.views, name: view}, engine.saved, engine.databases)
+    trial = Engine(engine.snapshot, {**engine.views, name: view}, engine.saved, engine.databases, engine.encode)
     # as long as what was typed, so that lines and columns are those of the statement
     blank = re.sub(r"[^\n]", " ", typed[: statement.start])
     parsed = trial.parse(blank + statement.text)

@@ -105,7 +105,7 @@ def explain(compiled: Compiled, tables: Mapping[tuple[str, int], Table], *, exac
 def _scanned(compiled: Compiled, scan: ScanTable) -> Scanned:
     """Return one scan as DuckDB made it: it may have left columns out, and made it more than once."""
     columns = dict.fromkeys(name for names, _ in scan.asked for name in names)
-    filters = dict.fromkeys([scan.filter, *(asked for _, asked in scan.asked)])
+    filters = dict.fromkeys([scan.found or scan.filter, *(asked for _, asked in scan.asked)])
     clauses = clauses_of(compiled.plan)
     references = any(each.media or each.late is not None for each in compiled.selection.columns)
     refers = references or "_rowid" in clauses or len(columns) > 1

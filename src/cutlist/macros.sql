@@ -237,3 +237,24 @@ CREATE MACRO split_spans(spans, seconds) AS
         lambda piece: {
             'start_seconds': span.start_seconds + piece * seconds::DOUBLE,
             'stop_seconds': least(span.stop_seconds, span.start_seconds + (piece + 1) * seconds::DOUBLE)}))) END;
+
+-- Search.
+
+-- similarity(embedding, other): the cosine of the angle between two vectors, -1 to 1, higher for what is more alike; NULL
+-- where one of them is NULL or has no direction (all zeros, a NaN or an infinity). The other one is a vector, or a text,
+-- similarity(clip_embedding, 'a cat on a sofa'), or an image, similarity(clip_embedding, image_file('cat.jpg')): then the
+-- featurizer that made the column turns it into one, once, when the query is compiled.
+CREATE MACRO similarity(embedding, other) AS nullif(array_cosine_similarity(embedding, other), 'nan'::FLOAT);
+
+-- text_words(text): its words, in order and in lower case. A word is what stands between white space, punctuation, symbols
+-- and control characters; letters keep their accents, and there are no stems: "Red cars' T-shirt" has red, cars, t, shirt.
+--
+-- How: lower() makes i of İ, where Unicode, and the full-text index, have i and a dot above. The ranges are letters in
+-- circles and squares, which the index takes for letters. What this takes for the end of a word, the index does too.
+CREATE MACRO text_words(text) AS regexp_extract_all(lower(replace(text, 'İ', 'i̇')),
+    '(?:[^\p{Z}\p{P}\p{S}\p{Cc}\p{Cf}\p{Co}]|[\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}])+');
+
+-- matches(text, words): whether a text has all of some words, in any order: matches(caption, 'red car') is true for "A car,
+-- painted RED", and not for "red cars". Of no words at all it is true. What index of the text there is makes no difference
+-- but that of time: `cutlist index videos caption --kind INVERTED`.
+CREATE MACRO matches(text, words) AS list_has_all(text_words(text), text_words(words));

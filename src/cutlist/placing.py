@@ -46,6 +46,11 @@ def message(place: str, text: str, error: Exception) -> str:
     """
     said = re.sub(r"\n\nLINE \d+:.*", "", str(error), flags=re.DOTALL)
     said = re.sub(r'STRUCT\("source" USMALLINT, "row" UBIGINT[^)]*\)', "media", said)
+    if "array_cosine_similarity" in said and "size" not in said:  # what similarity() is made of
+        said = (
+            "similarity takes an embedding, FLOAT[n], and another one, similarity(embedding, [0.1, …]::FLOAT[n]), or a "
+            "text or image that is written out in a SELECT or a view: similarity(embedding, 'a cat')"
+        )
     if "in lambda expressions" in said:  # the bodies of the macros are lambdas
         said = (
             "a parameter of clip(), resize() and their like cannot be a subquery or UNNEST; compute it in FROM, e.g. "

@@ -63,6 +63,25 @@ class TableVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchVector:
+    """What a text, or an image, that a query compares with embeddings became when it was compiled.
+
+    Attributes:
+        given: The text, or the path of the image.
+        column: `table.column`, the feature column that it is compared with.
+        featurizer: What made the column and the vector, `clip_embedding@1`.
+        parameters: Of the featurizer.
+        vector: float32 numbers.
+    """
+
+    given: str
+    column: str
+    featurizer: str
+    parameters: Mapping[str, str]
+    vector: tuple[float, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A column of a selection.
 
@@ -261,6 +280,13 @@ class Selection:
     def warnings(self) -> tuple[str, ...]:
         """What the checks had to say when it was compiled, each with its place in the query."""
         return tuple(self._header["warnings"])
+
+    @cached_property
+    def vectors(self) -> tuple[SearchVector, ...]:
+        """What the texts and images became that the query compares with embeddings."""
+        return tuple(
+            SearchVector(**{**each, "vector": tuple(each["vector"])}) for each in self._header.get("vectors", ())
+        )
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

@@ -29,9 +29,10 @@ from cutlist.errors import FeaturizerError
 from cutlist.media import Op
 from cutlist_featurizers import Duplicates, EmbeddingDuplicates, components, cosine, hamming
 from cutlist_featurizers.components import Components, join_all
-from cutlist_featurizers.cosine import cosine_groups, unit_vectors
+from cutlist_featurizers.cosine import cosine_groups
 from cutlist_featurizers.duplicates import representatives
 from cutlist_featurizers.hamming import hamming_groups
+from cutlist_featurizers.kmeans import unit_vectors
 from cutlist_featurizers.phash import dct_hash
 
 Floats = NDArray[np.float32]

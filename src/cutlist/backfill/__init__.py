@@ -4,6 +4,7 @@ from cutlist.backfill.arguments import made, with_arguments
 from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
 from cutlist.backfill.computing import How
+from cutlist.backfill.encoding import Encoders
 from cutlist.backfill.featurizer import (
     Batch,
     Declared,
@@ -21,6 +22,7 @@ __all__ = [
     "BackfillReport",
     "Batch",
     "Declared",
+    "Encoders",
     "Featurizer",
     "How",
     "MediaProbe",

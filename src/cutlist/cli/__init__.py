@@ -238,17 +238,28 @@ def index(
     table: Annotated[str, typer.Argument(help="The table.")],
     column: Annotated[str, typer.Argument(help="The column.")],
     kind: Annotated[
-        str | None, typer.Option(help="BTREE, BITMAP, LABEL_LIST, NGRAM, ZONEMAP or BLOOMFILTER. [default: by type]")
+        str | None,
+        typer.Option(
+            help="BTREE, BITMAP, LABEL_LIST, NGRAM, ZONEMAP, BLOOMFILTER; INVERTED (words); IVF_FLAT, IVF_SQ, IVF_PQ, "
+            "IVF_RQ, IVF_HNSW_FLAT, IVF_HNSW_SQ, IVF_HNSW_PQ (vectors). [default: by type]"
+        ),
+    ] = None,
+    recall: Annotated[
+        float | None, typer.Option(help="Of vectors: the share of the nearest to find; 1 is exact. [default: 0.99]")
+    ] = None,
+    partitions: Annotated[
+        int | None, typer.Option(help="Of vectors: how many. [default: by the number of rows]")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a scalar index of a column: queries that filter on it then read just the rows that match.
+    """Make an index of a column: queries then read just the rows that they need.
 
-    Of a column of videos it makes the packet indexes that are not there: clips are then read by packet.
+    Of values for filters, of words for matches(), of vectors for ORDER BY similarity(…) DESC LIMIT n. Of a column of
+    videos it makes the packet indexes that are not there: clips are then read by packet.
 
     Example: `cutlist index videos category --kind BITMAP --root data`
     """
-    made = session.index(table, column, kind=kind)
+    made = session.index(table, column, kind=kind, recall=recall, partitions=partitions)
     indexed = fold_case(session.tables, table)
     if as_json:
         found = {"table": table, "column": column, "made": made, "version": indexed and indexed.version}

@@ -13,6 +13,7 @@ class ColumnFacts:
     `type` is DuckDB's (`media` for media columns). `mean_bytes` is the average size of a value: of its type, or as
     stored, where the length varies; 0.0 where it is small or not known. `nullable` says whether there can be a NULL,
     `holes` whether an ARRAY can have one inside. `indexes` has the kinds of its indexes, e.g. `BTREE`.
+    `model` tells what made its values, where a featurizer did: the same for columns whose vectors can be compared.
     """
 
     type: str
@@ -20,6 +21,7 @@ class ColumnFacts:
     nullable: bool = True
     holes: bool = False
     indexes: frozenset[str] = frozenset()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ Every rule of the compiler takes a plan and returns it with more in it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from cutlist.compiler.facts import Remark, TableFacts
+    from cutlist.compiler.searches import Search
+    from cutlist.compiler.similarity import QueryVector
 
 Edit = tuple[int, int, str]
 """A span [start, stop) of a text, and what replaces it."""
@@ -27,16 +30,33 @@ QUERY = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The only rows of a table that a query can use, how they were found, and what index may have missed some."""
+
+    row_ids: tuple[int, ...] = field(repr=False)
+    found: str
+    missing: str = ""
+
+    @property
+    def name(self) -> str:
+        """A text that tells them from others."""
+        digest = hashlib.sha256(repr(self.row_ids).encode()).hexdigest()
+        return f"{len(self.row_ids)} rows {digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """What is scanned where a table is named: which version, with row ids or not, and which rows alone.
 
-    `version` is None for that of the session. `selection` says that `table` is the fingerprint of a saved selection.
+    `version` is None for that of the session. `rows` are those that an index found, where one was asked. `selection`
+    says that `table` is the fingerprint of a saved selection.
     """
 
     table: str
     version: int | None = None
     rowid: bool = False
     filter: str | None = None
+    rows: Rows | None = None
     selection: bool = False
 
     @property
@@ -45,7 +65,8 @@ class Scan:
         name = f"selection{GAP}{self.table}" if self.selection else self.table
         name += f"{GAP}@ {self.version}" if self.version is not None else ""
         name += f"{GAP}with _rowid" if self.rowid else ""
-        return name + (f"{GAP}where {self.filter}" if self.filter is not None else "")
+        name += f"{GAP}where {self.filter}" if self.filter is not None else ""
+        return name + (f"{GAP}of {self.rows.name}" if self.rows is not None else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +97,8 @@ class Plan:
     edits: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
     late: Mapping[str, frozenset[str]] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
+    vectors: tuple[QueryVector, ...] = ()
+    searches: tuple[Search, ...] = ()
 
     @property
     def statements(self) -> dict[str, Statement]:
@@ -159,6 +182,9 @@ class Catalog(Protocol):
 
     def no_table(self, place: str, name: str) -> str:
         """Return the message for a name that is neither table nor view."""
+
+    def written(self, item: str) -> str:
+        """Return what DuckDB calls the column of an item of a SELECT's list that has no alias."""
 
 
 Rule = Callable[[Plan, Catalog], Plan]

@@ -62,7 +62,7 @@ class _Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class Named:
     """A column of a table in the FROM clause at hand: the number of the table, the name as stored, what is known."""
 
     table: int
@@ -101,7 +101,7 @@ def pushed_filters(
     base = {id(table) for table in base_tables(statement.tree)}
     pushed = {}
     for select in statement.tree.find_all(exp.Select):
-        scope = _Scope.of(select, lambda table: find(table.name) if id(table) in base else None)
+        scope = Scope.of(select, lambda table: find(table.name) if id(table) in base else None)
         if scope is None:
             continue
         filters = [each for conjunct in scope.conjuncts() if (each := _filter(conjunct, scope)) is not None]
@@ -115,7 +115,7 @@ def pushed_filters(
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
+class Scope:
     """The FROM clause of a SELECT: its sources by number, and the tables in it whose rows WHERE alone decides on."""
 
     select: exp.Select
@@ -125,7 +125,7 @@ class _Scope:
     kept: Mapping[int, exp.Table]
 
     @classmethod
-    def of(cls, select: exp.Select, find: Callable[[exp.Table], TableFacts | None]) -> _Scope | None:
+    def of(cls, select: exp.Select, find: Callable[[exp.Table], TableFacts | None]) -> Scope | None:
         """Return the scope of a SELECT, or None where something in it is not understood."""
         from_ = select.args.get("from_")
         if from_ is None or any(value and key not in _CLAUSES.split() for key, value in select.args.items()):
@@ -148,7 +148,7 @@ class _Scope:
         for condition in conditions:
             yield from _split(condition)
 
-    def named(self, node: exp.Expr | None) -> _Named | None:
+    def named(self, node: exp.Expr | None) -> Named | None:
         """Return the column of a kept table that an expression is, or None."""
         if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier) or node.args.get("db"):
             return None
@@ -163,7 +163,7 @@ class _Scope:
             return None
         columns = self.facts[owners[0]].columns
         name = next((each for each in columns if each.lower() == node.name.lower()), None)
-        return None if name is None or not _can_be_quoted(name) else _Named(owners[0], name, columns[name])
+        return None if name is None or not _can_be_quoted(name) else Named(owners[0], name, columns[name])
 
 
 def _can_be_quoted(name: str) -> bool:
@@ -217,7 +217,7 @@ def _split(condition: exp.Expr) -> Iterator[exp.Expr]:
 # Conditions. Each function returns None for what Lance might answer otherwise, or refuse.
 
 
-def _filter(node: exp.Expr, scope: _Scope, negated: bool = False) -> _Filter | None:
+def _filter(node: exp.Expr, scope: Scope, negated: bool = False) -> _Filter | None:
     """Return a condition, or its negation, for Lance.
 
     NOT goes inwards, to the operators: Lance fits literals to their columns there, but not behind `NOT (…)`, where
@@ -249,12 +249,12 @@ def _filter(node: exp.Expr, scope: _Scope, negated: bool = False) -> _Filter | N
     return about(node, column, negated)
 
 
-def _asked(column: _Named, condition: str, negated: bool, kinds: frozenset[str]) -> _Filter:
+def _asked(column: Named, condition: str, negated: bool, kinds: frozenset[str]) -> _Filter:
     """Return a condition that is no operator, or its negation, which no index is quick for."""
     return column.asked("NOT " * negated + condition, _NONE if negated else kinds)
 
 
-def _both(node: exp.And | exp.Or, scope: _Scope, negated: bool) -> _Filter | None:
+def _both(node: exp.And | exp.Or, scope: Scope, negated: bool) -> _Filter | None:
     """Return AND or OR of conditions on one table; an index has to answer both sides of OR, one side of AND."""
     left, right = _filter(node.left, scope, negated), _filter(node.right, scope, negated)
     if left is None or right is None or left.table != right.table:
@@ -264,7 +264,7 @@ def _both(node: exp.And | exp.Or, scope: _Scope, negated: bool) -> _Filter | Non
     return _Filter(left.table, f"({left.text} {word} {right.text})", indexed)
 
 
-def _comparison(node: exp.Expr, scope: _Scope, negated: bool) -> _Filter | None:
+def _comparison(node: exp.Expr, scope: Scope, negated: bool) -> _Filter | None:
     word = _COMPARISONS[type(node)]
     column, value = scope.named(node.this.unnest()), node.expression
     if column is None:
@@ -276,7 +276,7 @@ def _comparison(node: exp.Expr, scope: _Scope, negated: bool) -> _Filter | None:
     return column.asked(f"{{}} {word} {text}", {"=": _EQUAL, "<>": _NONE}.get(word, _SORTED))
 
 
-def _in(node: exp.In, column: _Named, negated: bool) -> _Filter | None:
+def _in(node: exp.In, column: Named, negated: bool) -> _Filter | None:
     if not node.expressions or any(node.args.get(key) for key in ("query", "field", "unnest")):
         return None
     literals = [literal(each, column.facts.type) for each in node.expressions]
@@ -303,7 +303,7 @@ def _call(node: exp.Expr) -> tuple[str, exp.Expr | None]:
     return names_by_type.get(type(node), ""), node.args.get("expression")
 
 
-def _about_text(node: exp.Expr, column: _Named, negated: bool) -> _Filter | None:
+def _about_text(node: exp.Expr, column: Named, negated: bool) -> _Filter | None:
     """Return LIKE, contains(), starts_with() or ends_with() of a column of text."""
     if isinstance(node, exp.Like) and not (set(_given(node)) - {"this", "expression", "negate"}):
         pattern = node.expression
@@ -329,7 +329,7 @@ def _grams(length: int) -> frozenset[str]:
     return frozenset({"NGRAM"}) if length >= 3 else _NONE
 
 
-def _about_list(node: exp.Expr, column: _Named, negated: bool) -> _Filter | None:
+def _about_list(node: exp.Expr, column: Named, negated: bool) -> _Filter | None:
     """Return list_contains(), list_has_any() or list_has_all() of a column of lists of text or whole numbers."""
     element = column.facts.type.removesuffix("[]")
     if element == column.facts.type or (element != "VARCHAR" and element not in RANGES):

@@ -10,6 +10,8 @@ from cutlist.compiler.late import late_columns
 from cutlist.compiler.names import name_tables
 from cutlist.compiler.push import pushed_filters
 from cutlist.compiler.rowid import expose_rowid
+from cutlist.compiler.searches import find_searches
+from cutlist.compiler.similarity import name_vectors
 from cutlist.compiler.travel import travel_in_time
 
 if TYPE_CHECKING:
@@ -62,10 +64,13 @@ def push_filters(plan: Plan, catalog: Catalog) -> Plan:
     return plan.using(pushed)
 
 
-NAMING: tuple[Rule, ...] = (name_tables, travel_in_time, expose_rowid)
+NAMING: tuple[Rule, ...] = (name_tables, travel_in_time, expose_rowid, name_vectors)
 """What every query needs before DuckDB can run it."""
 
-COMPILING: tuple[Rule, ...] = (check_query, defer_columns, push_filters)
+SEARCHING: tuple[Rule, ...] = (find_searches,)
+"""What comes on top for a query that is run."""
+
+COMPILING: tuple[Rule, ...] = (check_query, defer_columns, push_filters, *SEARCHING)
 """What comes on top for a query that is compiled."""
 
 

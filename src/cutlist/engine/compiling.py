@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow as pa
 from cutlist.compiler import COMPILING, Remark, Statement, apply, has_order, parse, total_order
 from cutlist.engine.excluding import Excluding
 from cutlist.engine.results import refuse_columns, refuse_forged
+from cutlist.engine.searching import approximate
 from cutlist.errors import QueryError
 from cutlist.packing import Packer, is_sorted, late_source
 from cutlist.selection import Selection, TableVersion
@@ -54,7 +55,7 @@ def compile_plan(engine: Engine, plan: Plan, failed: Failed | None = None) -> Co
     binding = engine.bind(plan)
     cursor, statement = binding.cursor, plan.query
     try:
-        remarks = (*plan.remarks, *engine.dropped(binding))
+        remarks = (*plan.remarks, *approximate(binding.plan), *engine.dropped(binding))
         with engine.placed(statement, binding):
             bound = cursor.sql(binding.text)
             refuse_columns(statement, bound)
@@ -92,8 +93,9 @@ def compile_plan(engine: Engine, plan: Plan, failed: Failed | None = None) -> Co
         ],
         views={name: view.text for name, view in plan.views.items()},
         warnings=[str(remark) for remark in remarks],
+        **({"vectors": [asdict(each) for each in binding.vectors]} if binding.vectors else {}),
     )
-    return Compiled(selection=selection, plan=plan, scanned=binding.scanned)
+    return Compiled(selection=selection, plan=binding.plan, scanned=binding.scanned)
 
 
 def _type_of(engine: Engine, binding: Binding, column: pa.Field, kind: str) -> str:

@@ -36,7 +36,8 @@ def define_table(
 ) -> ScanTable:
     """Define what a scan is called as a view over a table; return what DuckDB scans."""
     arrow = f"{scan.name}{GAP}scanned"
-    scanned = table.scan(scan.filter)
+    rows = scan.rows
+    scanned = table.scan(scan.filter) if rows is None else table.scan(scan.filter, rows.row_ids, rows.found)
     cursor.register(arrow, scanned)
     columns = []
     for name in table.sql_columns:
@@ -50,7 +51,9 @@ def define_table(
         columns.append(f"{value} AS {quoted(name)}")
     if scan.rowid:
         columns.append("_rowid")
-    cursor.execute(f"CREATE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} FROM {quoted(arrow)}")
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} FROM {quoted(arrow)}"
+    )
     return scanned
 
 
@@ -116,7 +119,7 @@ def define_selection(
             columns.append(f"{stored}::{each.type}")
         columns[-1] += f" AS {quoted(each.name)}"
     cursor.execute(
-        f"CREATE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} "
+        f"CREATE OR REPLACE TEMP VIEW {quoted(scan.name)} AS SELECT {', '.join(columns)} "
         f"FROM {quoted(arrow)} AS packed{''.join(joins)}"
     )
     return read

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from cutlist.catalog import fold_case
 from cutlist.compiler import (
     COMPILING,
     NAMING,
+    SEARCHING,
     VOLATILE,
     Plan,
     Remark,
@@ -36,13 +37,16 @@ from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
 from cutlist.engine.results import refuse_columns
+from cutlist.engine.searching import approximate, searched
+from cutlist.engine.similarity import define_stand_ins, define_vectors, images_of
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.placing import message, unknown_column, unknown_table
-from cutlist.selection import Selection, Source
+from cutlist.selection import SearchVector, Selection, Source
 from cutlist.views import View, needed_views
 
 if TYPE_CHECKING:
     from cutlist.catalog import Snapshot
+    from cutlist.engine.similarity import Encode
     from cutlist.saved import Saved
     from cutlist.store import ScanTable, Table
 
@@ -59,6 +63,7 @@ class Binding:
     tables: Mapping[tuple[str, int], Table]
     sources: tuple[Source, ...]
     scanned: dict[str, ScanTable] = field(default_factory=dict)
+    vectors: tuple[SearchVector, ...] = ()
 
     @property
     def text(self) -> str:
@@ -74,6 +79,7 @@ class Engine:
     views: Mapping[str, View]
     saved: Saved
     databases: Databases
+    encode: Encode
 
     @cached_property
     def _sources(self) -> list[Source]:
@@ -95,8 +101,20 @@ class Engine:
                 return duckdb_types(cursor, schema)
 
         return Facts(
-            self.snapshot, self.saved, lambda name: self.find_view(name) is not None, self._not_there, types_of
+            self.snapshot,
+            self.saved,
+            lambda name: self.find_view(name) is not None,
+            self._not_there,
+            types_of,
+            self._written,
         )
+
+    def _written(self, item: str) -> str:
+        """Return what DuckDB calls the column of an item of a SELECT's list that has no alias."""
+        with contextlib.closing(self.databases.cursor(compiling=True)) as cursor:
+            parsed = "SELECT json_deserialize_sql(json_serialize_sql(?::VARCHAR))"
+            row = cursor.execute(parsed, [f"SELECT {item}"]).fetchone()
+        return str(row[0]).removeprefix("SELECT ") if row is not None else item
 
     def find_view(self, name: str) -> View | None:
         """Return the view of that name, unless a table has it too; names ignore case."""
@@ -129,7 +147,8 @@ class Engine:
             statement = parse(query)
         except QueryError:  # not one query: several statements, DDL, or what only DuckDB can parse
             return self._sql_by_words(query)
-        binding = self.bind(self.plan(statement, strict=False))
+        plan = apply(SEARCHING, self.plan(statement, strict=False), self.facts)
+        binding = self.bind(plan)
         with self.placed(statement, binding):
             return binding.cursor.sql(binding.text)
 
@@ -216,7 +235,7 @@ class Engine:
         binding = self.bind(plan)
         with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
             refuse_columns(plan.query, cursor.sql(binding.text))
-            return (*plan.remarks, *self.dropped(binding))
+            return (*plan.remarks, *approximate(binding.plan), *self.dropped(binding))
 
     def dropped(self, binding: Binding) -> Iterator[Remark]:
         """Yield how many rows the conditions of a query drop for NULLs."""
@@ -225,8 +244,11 @@ class Engine:
         }
         return count_dropped(binding.cursor, binding.plan, tables)
 
-    def bind(self, plan: Plan) -> Binding:
+    def bind(self, plan: Plan, *, runs: bool = True) -> Binding:
         """Return a cursor on which a planned statement can run: its tables registered, its views defined.
+
+        Args:
+            runs: Whether it will; where only names and types are asked for, no text or image is encoded.
 
         Raises:
             QueryError: for views that cannot be bound.
@@ -238,24 +260,31 @@ class Engine:
             self._sources.extend(each for each in sources if each not in self._sources and each.kind != "value")
             sources = self._sources
         cursor = self.databases.cursor(compiling=plan.strict)
-        binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources))
         try:
-            self._define(binding, selections)
+            vectors = define_vectors(self, cursor, plan) if runs else define_stand_ins(cursor, plan)
+            binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources), vectors=vectors)
+            for name in plan.statements:
+                if plan.strict or name:
+                    self._refuse_several(plan, name)
+            if calls_of(DECODE_MACROS, plan) > PLAIN_CALLS or calls_of(VOLATILE, plan):
+                bind_media_once(cursor)
+            self._define_tables(binding, selections)
+            if runs and plan.searches:
+                binding = replace(binding, plan=searched(self, binding), scanned={})
+                self._define_tables(binding, selections)
+            self._define_views(binding)
         except BaseException:
             cursor.close()
             raise
         return binding
 
-    def _define(self, binding: Binding, selections: Mapping[str, Selection]) -> None:
-        """Define on its cursor what a binding names: tables, selections and views."""
+    def _define_tables(self, binding: Binding, selections: Mapping[str, Selection]) -> None:
+        """Define on its cursor the tables and selections that a binding names, and that are not defined yet."""
         plan, cursor, tables, sources = binding.plan, binding.cursor, binding.tables, binding.sources
-        for name in plan.statements:
-            if plan.strict or name:
-                self._refuse_several(plan, name)
-        if calls_of(DECODE_MACROS, plan) > PLAIN_CALLS or calls_of(VOLATILE, plan):
-            bind_media_once(cursor)
         numbers = numbered(sources)
         for scan in plan.scans.values():
+            if scan.name in binding.scanned:
+                continue
             late = plan.late.get(scan.table, frozenset())
             if scan.selection:
                 read = define_selection(cursor, scan, selections[scan.table], tables, numbers, late, plan.can_name)
@@ -263,6 +292,10 @@ class Engine:
             else:
                 table = tables[self.key_of(scan)]
                 binding.scanned[scan.name] = define_table(cursor, scan, table, numbers, late)
+
+    def _define_views(self, binding: Binding) -> None:
+        """Define on its cursor the views that a binding names."""
+        plan, cursor = binding.plan, binding.cursor
         for name, view in plan.views.items():
             with self.placed(view, binding):
                 cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS\n{plan.text(name)}")
@@ -350,7 +383,7 @@ class Engine:
             else:
                 name, version = self.key_of(use.scan)
                 parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
-        return "\n".join(parts)
+        return "\n".join([*parts, *images_of(plan)])
 
 
 def _media_of(tables: Iterable[Table]) -> list[Source]:

@@ -50,10 +50,11 @@ class Facts:
         is_view: Callable[[str], bool],
         no_table: Callable[[str, str], str],
         types_of: Callable[[pa.Schema], list[str]],
+        written: Callable[[str], str],
     ):
         self._snapshot, self._saved = snapshot, saved
         self._types_of = types_of
-        self.is_view, self.no_table = is_view, no_table
+        self.is_view, self.no_table, self.written = is_view, no_table, written
         self._tables: dict[tuple[str, int], TableFacts] = {}
         self.selections: dict[str, Selection] = {}
 
@@ -72,6 +73,7 @@ class Facts:
         fields = [table.schema.field(name) for name in table.sql_columns if name not in table.media_columns]
         types = dict(zip((each.name for each in fields), self._types_of(pa.schema(fields)), strict=True))
         sizes, indexes = table.mean_bytes, table.indexes
+        models = {name: each.model for each in table.features.values() for name in each.columns}
         return {
             name: ColumnFacts(
                 type=types.get(name, "media"),
@@ -81,6 +83,7 @@ class Facts:
                 and not types[name].endswith("[]")
                 and name not in table.without_holes,
                 indexes=indexes.get(name, frozenset()),
+                model=models.get(name, ""),
             )
             for name in table.sql_columns
         }

@@ -18,7 +18,7 @@ def column_names(engine: Engine, plan: Plan) -> dict[str, list[str]]:
     Raises:
         QueryError: if the query or a view of it cannot be bound.
     """
-    binding = engine.bind(plan)
+    binding = engine.bind(plan, runs=False)
     with contextlib.closing(binding.cursor) as cursor, engine.placed(plan.query, binding):
         names = {view: list(cursor.sql(f"FROM {quoted(view)}").columns) for view in plan.views}
         return {**names, "": list(cursor.sql(binding.text).columns)}

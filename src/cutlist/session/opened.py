@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from cutlist.backfill import Encoders
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.compiler import quoted
 from cutlist.engine import Compiled, Databases, Engine, Failed, compile_plan
@@ -44,7 +45,8 @@ class Opened:
         self._views_folder = Path(settings.views) if folder is None else folder
         self.views = dict(views)
         self._log = Log(store)
-        self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), Databases())
+        snapshot = Snapshot.take(store, versions)
+        self._engine = Engine(snapshot, self.views, _saved(store, settings), Databases(), Encoders())
         lower = {name.lower() for name in self.tables}
         for name in sorted(each for each in self.views if each.lower() in lower):
             warnings.warn(
@@ -79,7 +81,9 @@ class Opened:
 
     def refresh(self) -> Self:
         """Move on to the latest versions of the tables; return the session."""
-        self._engine = Engine(Snapshot.take(self.store), self.views, self.saved, self._engine.databases)
+        self._engine = Engine(
+            Snapshot.take(self.store), self.views, self.saved, self._engine.databases, self._engine.encode
+        )
         return self
 
     def reading(self, query: str) -> AbstractContextManager[None]:

@@ -35,6 +35,7 @@ from cutlist.ingest import KINDS, MADE, ingest
 from cutlist.metadata import Metadata
 from cutlist.settings import num_cores
 from cutlist.status import FeatureStatus, status_of
+from cutlist.store import make_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,14 +162,30 @@ class Tables(Opened):
     def _checks(self) -> Path:
         return self._folder("_checks")
 
-    def index(self, table: str, column: str, *, kind: str | None = None, progress: bool | None = None) -> str:
-        """Make a scalar index of a column, so that filters on it read just the rows that match; or, of a media column,
-        the packet indexes of the videos that have none, so that clips of them are read by packet. Return what was made.
+    def index(
+        self,
+        table: str,
+        column: str,
+        *,
+        kind: str | None = None,
+        recall: float | None = None,
+        partitions: int | None = None,
+        progress: bool | None = None,
+    ) -> str:
+        """Make an index of a column, so that queries read just the rows that they need; or, of a media column, the
+        packet indexes of the videos that have none, so that clips of them are read by packet. Return what was made.
+
+        A vector index serves `ORDER BY similarity(column, …) DESC LIMIT n` of one table. One that does not look at all
+        partitions can miss rows; a query that it serves says so.
 
         Args:
-            kind: Of a scalar index: `BTREE` (ranges; the default), `BITMAP` (few distinct values; the default for
-                BOOLEAN), `LABEL_LIST` (lists; the default for them), `NGRAM` (parts of text), `ZONEMAP` or
-                `BLOOMFILTER`.
+            kind: Of values: `BTREE` (ranges; the default), `BITMAP` (few distinct values; the default for BOOLEAN),
+                `LABEL_LIST` (lists; the default for them), `NGRAM` (parts of text), `ZONEMAP` or `BLOOMFILTER`. Of
+                words, for `matches`: `INVERTED`. Of vectors: `IVF_FLAT` (exact distances; the default for them),
+                `IVF_SQ`, `IVF_PQ`, `IVF_RQ` (smaller), `IVF_HNSW_FLAT`, `IVF_HNSW_SQ` or `IVF_HNSW_PQ`.
+            recall: Of a vector index, the share of the ten nearest rows to find, in (0, 1]: as many partitions are
+                looked at as that takes, measured on 64 rows. Default 0.99; with 1, `IVF_FLAT` misses none.
+            partitions: Of a vector index; default: the square root of the number of rows.
             progress: Whether to show a progress bar for packet indexes; default: where standard error is a terminal.
 
         Raises:
@@ -177,7 +194,7 @@ class Tables(Opened):
         found = self._table(table)
         if column in found.media_columns and kind is None:
             return str(self.backfill(found.name, PacketIndexes(column), progress=progress))
-        made = found.create_index(column, kind)
+        made = make_index(found, column, kind, recall=recall, partitions=partitions)
         self.refresh()
         return made
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 from lance.file import LanceFileReader
 
+from cutlist.store.words import details_of, has_plain_words
+
 if TYPE_CHECKING:
     import lance
 
@@ -111,10 +113,17 @@ def _fixed_width(kind: pa.DataType) -> float | None:
 
 
 def index_kinds(dataset: lance.LanceDataset) -> dict[str, frozenset[str]]:
-    """Return the kinds of the indexes of each column that has any, as one gives them: `BTREE`, `LABEL_LIST` …"""
+    """Return the kinds of the indexes of each column that has any, as one gives them: `BTREE`, `LABEL_LIST` …
+
+    One of other words than those of `matches`, or of another distance than the cosine, has ` (other)` behind its kind.
+    """
     kinds: dict[str, frozenset[str]] = {}
     for each in dataset.describe_indices():
+        kind = {"LABELLIST": "LABEL_LIST"}.get(str(each.index_type).upper(), str(each.index_type).upper())
+        details = details_of(each)
+        other = (kind == "INVERTED" and not has_plain_words(details)) or details.get(
+            "metric_type", "COSINE"
+        ) != "COSINE"
         for name in each.field_names:
-            kind = {"LABELLIST": "LABEL_LIST"}.get(str(each.index_type).upper(), str(each.index_type).upper())
-            kinds[name] = kinds.get(name, frozenset()) | {kind}
+            kinds[name] = kinds.get(name, frozenset()) | {f"{kind} (other)" if other else kind}
     return kinds

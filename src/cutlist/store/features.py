@@ -58,6 +58,16 @@ class Feature:
         return list(self.made.values())[-1].get("reference") if self.made else None
 
     @property
+    def version(self) -> int | None:
+        """The version of the featurizer that was last run, if that is known."""
+        return list(self.made.values())[-1]["version"] if self.made else None
+
+    @property
+    def model(self) -> str:
+        """A text that is the same for columns of the same featurizer, version and parameters."""
+        return json.dumps([self.name, self.reference, self.version, sorted(self.parameters.items())])
+
+    @property
     def made_by(self) -> str:
         """The column with the fingerprint that made each row, int64."""
         return f"{self.name}_made_by"

@@ -31,7 +31,8 @@ def scannable(kind: pa.DataType) -> bool:
 class ScanTable(lance.LanceDataset):
     """A Lance dataset that DuckDB can scan: `_rowid` first, blobs as descriptors, and no push-down that crashes.
 
-    `asked` has the columns and the filter of each scan that was made: what DuckDB really reads.
+    `asked` has the columns and the filter of each scan that was made: what DuckDB really reads. `found` says how its
+    rows were found, where it has just some.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class ScanTable(lance.LanceDataset):
         columns: Sequence[str],
         filter: str | None = None,
         tensors: frozenset[str] = frozenset(),
+        found: str | None = None,
     ):
         super().__init__(uri, version, storage_options=dict(storage_options or {}) or None)
         self._columns = ["_rowid", *columns]
-        self.table, self.filter, self._tensors = table, filter, tensors
+        self.table, self.filter, self._tensors, self.found = table, filter, tensors, found
         self.asked: list[tuple[list[str], str | None]] = []
         self._default_scan_options = {
             "batch_size": SCAN_BATCH_ROWS,

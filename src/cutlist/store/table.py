@@ -20,9 +20,6 @@ from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage
 from cutlist.store.scan import ScanTable, scannable
 from cutlist.store.tensors import is_tensor
 
-INDEXES = ("BTREE", "BITMAP", "LABEL_LIST", "NGRAM", "ZONEMAP", "BLOOMFILTER")
-"""Kinds of scalar indexes."""
-
 PACKETS_OF = b"cutlist:packets_of"
 """Metadata of a column with packet indexes: the media column that they are of."""
 
@@ -148,15 +145,24 @@ class Table:
             if is_blob(each) or is_tensor(each.type) or (scannable(each.type) and not _is_internal(each))
         ]
 
-    def scan(self, filter: str | None = None) -> ScanTable:
+    def scan(
+        self, filter: str | None = None, row_ids: Sequence[int] | None = None, found: str | None = None
+    ) -> ScanTable:
         """Return the table as an Arrow dataset that DuckDB scans with projection and filter push-down.
 
         Args:
             filter: A Lance filter; rows for which it is not true are left out.
+            row_ids: The only rows that are read; default: all.
+            found: How these were found, in words.
         """
+        if row_ids is not None:
+            only = f"_rowid IN ({', '.join(map(str, row_ids))})" if len(row_ids) else "false"
+            filter = only if filter is None else f"({filter}) AND {only}"
         try:
             tensors = frozenset(each.name for each in self.schema if is_tensor(each.type))
-            return ScanTable(self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter, tensors)
+            return ScanTable(
+                self.name, self.uri, self.version, self.storage_options, self.sql_columns, filter, tensors, found
+            )
         except (ValueError, OSError) as error:
             raise CatalogError(
                 f"version {self.version} of table {self.name} no longer exists, or cannot be read: {first_line(error)}"
@@ -194,37 +200,6 @@ class Table:
     def indexes(self) -> Mapping[str, frozenset[str]]:
         """The kinds of the indexes of each column that has any, e.g. `BTREE`."""
         return index_kinds(self.dataset)
-
-    def create_index(self, column: str, kind: str | None = None) -> str:
-        """Make a scalar index of a column, or make it anew; return its kind.
-
-        Args:
-            kind: One of `INDEXES`; default `BITMAP` for BOOLEAN, `LABEL_LIST` for lists, else `BTREE`.
-
-        Raises:
-            CatalogError: if there is no such column, or Lance has no such index for its type.
-        """
-        names = [each.name for each in self.schema]
-        if column not in names:
-            raise NotFoundError(
-                f'table {self.name} has no column "{column}"{suggest(column, names)} It has: {listing(names, most=40)}.'
-            )
-        if column in self.media_columns:
-            raise CatalogError(f"{self.name}.{column} is a media column, which has no scalar index")
-        of = self.schema.field(column).type
-        default = "LABEL_LIST" if pa.types.is_list(of) else "BITMAP" if pa.types.is_boolean(of) else "BTREE"
-        wanted = (kind or default).upper()
-        if wanted not in INDEXES:
-            raise CatalogError(f'no index of kind "{kind}"; there are {", ".join(INDEXES)}')
-        latest = open_dataset(self.name, self.uri, None, self.storage_options)
-        try:
-            latest.create_scalar_index(column, cast("Any", wanted), replace=True)
-        except (ValueError, OSError, TypeError, NotImplementedError) as error:
-            raise CatalogError(
-                f"cannot index {self.name}.{column} ({of}) by {wanted}: {first_line(error)}; "
-                f"there are {', '.join(INDEXES)}"
-            ) from error
-        return wanted
 
     def pin(self) -> None:
         """Tag this version, `cutlist-v3`, so that Lance's clean-up keeps its data; one tag serves every selection.

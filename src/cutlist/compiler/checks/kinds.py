@@ -110,6 +110,8 @@ class Kinds:
             return self._of_dot(node)
         if isinstance(node, exp.Anonymous) and node.name.lower() in DECODE:
             return Kind.MEDIA
+        if isinstance(node, exp.Anonymous) and node.name.lower() == "similarity":
+            return Kind.FLOAT
         if isinstance(node, exp.Case):
             branches = [each.args["true"] for each in node.args["ifs"]] + [node.args.get("default")]
             return self._any_of(branches)
@@ -142,7 +144,7 @@ class Kinds:
 
     def _of_dot(self, node: exp.Dot) -> Kind | None:
         if isinstance(node.expression, exp.Anonymous):
-            return Kind.MEDIA if node.expression.name.lower() in DECODE else None
+            return Kind.MEDIA if node.expression.name.lower() in DECODE else self.of(node.expression)
         if isinstance(node.this, exp.Identifier) and isinstance(node.expression, exp.Identifier):
             kind, rest = self._resolve([node.this.name.lower(), node.expression.name.lower()], node)
             return None if rest else kind

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SHOWN_TEXT = 120
 """Characters of an expression that an Origin keeps."""
 
+NO_COLUMN = "no such column is known here"
+"""The problem of a name that nothing in FROM has."""
+
 Title = tuple[str, str]
 """What the columns of a query are `of`, and their `kind`."""
 
@@ -105,7 +108,7 @@ class Expressions(ABC):
                 if found is not None:
                     return self.unknown(node, ".".join(names), found) if isinstance(found, str) else found
             select = _owner(select)
-        return self.unknown(node, ".".join(names), "no such column is known here")
+        return self.unknown(node, ".".join(names), NO_COLUMN)
 
     def _scope_of(self, node: exp.Expr) -> Scope | None:
         select = _owner(node)

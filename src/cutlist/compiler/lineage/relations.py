@@ -43,7 +43,7 @@ class Relations(Sources):
 
         Args:
             plan: A query and its views, named.
-            names: Name of a statement → the names of its columns, as DuckDB has them.
+            names: Name of a statement → the names of its columns, as DuckDB has them, where that was asked.
             aggregates: Lower-case names of DuckDB's aggregate functions.
             made: What made a column of a table.
             titles: Name of a statement → what its columns are `of`, and their `kind`.
@@ -59,7 +59,9 @@ class Relations(Sources):
         if name not in self._statements:
             statement = self.plan.statements[name]
             relation = self.of_query(statement.tree, self._titles[name])
-            self._statements[name] = relation.fitted(self._names[name], self._titles[name][0], statement.place)
+            if name in self._names:
+                relation = relation.fitted(self._names[name], self._titles[name][0], statement.place)
+            self._statements[name] = relation
         return self._statements[name]
 
     def of_query(self, query: exp.Expr, title: Title) -> Relation:

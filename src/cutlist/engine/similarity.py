@@ -1,0 +1,82 @@
+"""The vectors of the texts and images that a query compares with embeddings: encoded once, defined as macros."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cutlist.compiler import quoted
+from cutlist.errors import CutlistError, QueryError
+from cutlist.selection import SearchVector
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cutlist.compiler import Plan, QueryVector
+    from cutlist.engine.engine import Engine
+    from cutlist.store import Table
+
+
+class Encode(Protocol):
+    """Turns a text, or the content of an image's file, into a vector of the space of a feature column."""
+
+    def __call__(self, table: Table, column: str, given: str | bytes) -> NDArray[np.float32]:
+        """Return float32, shape (length,)."""
+
+
+def define_vectors(engine: Engine, cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[SearchVector, ...]:
+    """Define on a cursor the vectors that a plan names, and return them.
+
+    Raises:
+        QueryError: if one cannot be made; has the place of the text or image.
+    """
+    found = []
+    for each in plan.vectors:
+        table = engine.table_at(each.table, each.version)
+        feature = next(one for one in table.features.values() if each.column in one.columns)
+        content = _image(each) if each.is_image else each.given
+        try:
+            vector = engine.encode(table, each.column, content).tolist()
+        except CutlistError as error:
+            what = f"image_file('{each.given}'): " if each.is_image else ""
+            raise QueryError(f"{each.place}: {what}{error}") from error
+        cursor.execute(f"CREATE TEMP MACRO {quoted(each.name)}() AS '{vector}'::{each.type}")
+        found.append(
+            SearchVector(
+                given=each.given,
+                column=f"{each.table}.{each.column}",
+                featurizer=f"{feature.name}@{feature.version}",
+                parameters=feature.parameters,
+                vector=tuple(vector),
+            )
+        )
+    return tuple(found)
+
+
+def define_stand_ins(cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[SearchVector, ...]:
+    """Define NULL in the place of each vector, for a query that is bound and not run; return none."""
+    for each in plan.vectors:
+        cursor.execute(f"CREATE TEMP MACRO {quoted(each.name)}() AS NULL::{each.type}")
+    return ()
+
+
+def images_of(plan: Plan) -> list[str]:
+    """Return what tells the images of a plan from others under their paths.
+
+    Raises:
+        QueryError: if one cannot be read; has its place.
+    """
+    return [f"{each.given} {hashlib.sha256(_image(each)).hexdigest()}" for each in plan.vectors if each.is_image]
+
+
+def _image(vector: QueryVector) -> bytes:
+    try:
+        return Path(vector.given).read_bytes()
+    except OSError as error:
+        raise QueryError(
+            f"{vector.place}: image_file('{vector.given}') cannot be read: {error.strerror or error}; paths start in "
+            f"the folder {Path.cwd()}"
+        ) from error
