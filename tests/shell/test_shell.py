@@ -76,6 +76,14 @@ def test_a_vector_is_its_length_and_norm(shell: Shell) -> None:
     assert "f32[512] ‖x‖=1.00" in told
 
 
+def test_a_list_of_structs_is_their_number_and_fields_and_whole_in_records(shell: Shell) -> None:
+    query = "SELECT [{start_seconds: i, stop_seconds: i + 1} FOR i IN range(5)] AS scenes;"
+    assert "5 × {start_seconds, stop_seconds}" in said(shell, query)
+    told = said(shell, ".expanded on", query, "SELECT [{a: 1, b: 0.1 + 0.2}] AS few;")
+    assert '{"start_seconds": 4, "stop_seconds": 5}]' in told
+    assert '[{"a": 1, "b": 0.3}]' in told
+
+
 def test_an_error_shows_the_line_and_the_place(shell: Shell) -> None:
     told = said(shell, "SELECT id,\n  captoin FROM my_videos;")
     assert 'error: query:2:3: no column "captoin" in my_videos; did you mean "caption"?' in told

@@ -20,7 +20,7 @@ from cutlist import Session
 from cutlist.catalog import fold_case
 from cutlist.cli import diff, lineage, plans, plot, runs, save, saved, waterfall
 from cutlist.cli.options import AsJson, Query
-from cutlist.cli.registry import COMMANDS, OPEN, State, command
+from cutlist.cli.registry import COMMANDS, LAST, OPEN, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
 from cutlist.ingest import KINDS
@@ -32,7 +32,6 @@ __all__ = ["COMMANDS", "app", "main"]
 
 app = typer.Typer(
     help="Your training set is a SQL query: videos, images and their columns in Lance tables, selected by SQL.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -43,6 +42,10 @@ command(app)(diff.diff)
 command(app, "lineage")(lineage.command)
 command(app, "plot")(plot.command)
 command(app, "save")(save.command)
+
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, which typer returns."""
 
 
 class Format(StrEnum):
@@ -399,26 +402,40 @@ def shell(session: Session) -> None:
         opened.session.close()  # it may be another by then
 
 
-def run(session: Session, words: Sequence[str]) -> None:
+def run(session: Session, words: Sequence[str], last: str = "") -> None:
     """Run a command on an open session.
+
+    Args:
+        last: The query that it takes if none is among its words.
 
     Raises:
         CutlistError: as the command does, or if the words are none.
     """
-    token = OPEN.set(session)
+    token, queries = OPEN.set(session), LAST.set(last)
     try:
-        app(list(words), standalone_mode=False, prog_name="cutlist")
+        if app(list(words), standalone_mode=False, prog_name="cutlist") == INTERRUPTED:
+            raise KeyboardInterrupt
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except typer.Exit:
-        pass
     except Exception as error:
-        told = getattr(error, "format_message", None)  # a usage error of typer, which has no public name
+        told = _misused(error)
         if told is None:
             raise
-        raise SettingsError(f".{' '.join(words)}: {told()}") from error
+        raise SettingsError(f".{told}") from error
     finally:
         OPEN.reset(token)
+        LAST.reset(queries)
+
+
+def _misused(error: Exception) -> str | None:
+    """Return what a usage error of typer, which has no public name, says in one line; None for any other error."""
+    context = getattr(error, "ctx", None)
+    if not hasattr(error, "format_message"):
+        return None
+    path = context.command_path if context is not None else "cutlist"
+    name = path.partition(" ")[2]
+    said = " ".join(error.format_message().split()).rstrip(".").removeprefix("Invalid value: ")
+    return f"{name}: {said}; `{path} --help` has an example" if name else f"{said}; `{path} --help` lists all"
 
 
 @app.command()
@@ -448,16 +465,26 @@ def main() -> None:
 
     warnings.showwarning = warn
     try:
-        app()
+        if len(sys.argv) < 2:
+            sys.argv.append("--help")
+        status = app(standalone_mode=False, prog_name="cutlist")
+    except typer.Abort:  # asked, and answered no
+        complain("nothing is done")
+        sys.exit(1)
     except CutlistError as error:
         if State.debug:
             raise
         complain(f"[bold red]error:[/bold red] {escaped(str(error))}")
         sys.exit(3 if isinstance(error, NotFoundError) else 1)
-    except SystemExit as error:
-        if error.code == 130:  # typer's own, after Ctrl-C
-            if State.timed_out is not None:
-                complain(f"[bold red]error:[/bold red] not done after {State.timed_out:g} s (--timeout)")
-                sys.exit(1)
-            complain("interrupted; what was committed before stays")
-        raise
+    except Exception as error:
+        told = _misused(error)
+        if told is None:
+            raise
+        complain(f"[bold red]error:[/bold red] {escaped(told)}")
+        sys.exit(2)
+    if status == INTERRUPTED and State.timed_out is not None:
+        complain(f"[bold red]error:[/bold red] not done after {State.timed_out:g} s (--timeout)")
+        sys.exit(1)
+    if status == INTERRUPTED:
+        complain("interrupted; what was committed before stays")
+    sys.exit(status)

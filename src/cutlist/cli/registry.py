@@ -2,17 +2,19 @@
 
 A command is a function whose first parameter is an open session; what else it takes are options and arguments of typer.
 All get the same options besides: where the tables are, how long the command may take, whether an error comes with its
-traceback. One that takes a `query` reads it from a file, too, or from standard input.
+traceback. One that takes a `query` reads it from a file, too, or from standard input, and in the shell it is the last
+one if no other is given.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,9 +22,11 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import cutlist
 from cutlist import Session
+from cutlist.catalog import fold_case
 from cutlist.cli.options import Root, Views
 from cutlist.errors import SettingsError
 
@@ -43,6 +47,9 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 OPEN: ContextVar[Session | None] = ContextVar("OPEN", default=None)
 """The session that commands run on, if one is open: that of the shell."""
 
+LAST: ContextVar[str] = ContextVar("LAST", default="")
+"""The last query of the shell, which commands take that are given none."""
+
 COMMANDS: dict[str, Callable[..., None]] = {}
 """Every command by its name."""
 
@@ -52,6 +59,51 @@ class State:
 
     debug = False
     timed_out: float | None = None
+
+
+class Command(TyperCommand):
+    """A command whose query may come from elsewhere, and of whose words those that begin with a comment are no options.
+
+    The query is the first of its words. With `--file`, or the last query of the shell, the others move up by one.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the words that are left when options and arguments are taken, as typer does."""
+        args = self._plain(args)
+        names = [each.name for each in self.params if each.param_type_name == "argument" and each.name is not None]
+        if names[:1] == ["query"]:
+            values, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
+            given = [each for name in names if isinstance(each := values.get(name), str)] + rest
+            if values.get("file") is not None:
+                if len(given) >= len(names):
+                    raise typer.BadParameter("give the query or --file, not both", ctx)
+                args = [_IN_FILE, *args]
+            elif LAST.get() and self._lacks_query(given, len(names)):
+                args = self._plain([LAST.get()]) + args
+        return super().parse_args(ctx, args)
+
+    def _lacks_query(self, given: Sequence[str], most: int) -> bool:
+        """Return whether the words that are given are those after a query: too few, or the first names nothing."""
+        function, session = COMMANDS[self.name or ""], OPEN.get()
+        own = list(inspect.signature(function, eval_str=True).parameters.values())
+        if not _is_required(own) or len(given) >= most:
+            return False
+        required = 1 + sum(each.required for each in self.params if each.param_type_name == "argument")
+        if len(given) < required or session is None:
+            return True
+        is_name = any(fold_case(names, given[0]) is not None for names in (session.tables, session.views))
+        return not is_name and re.search(r"[\s(]|^-$", given[0]) is None
+
+    def _plain(self, args: Sequence[str]) -> list[str]:
+        """Return words of which none that begins with a comment of SQL reads like an option: it gets a space before."""
+        options = {name for each in self.params for name in each.opts}
+        return [
+            f" {each}" if re.match(r"--.*\s", each, re.DOTALL) and each.partition("=")[0] not in options else each
+            for each in args
+        ]
+
+
+_IN_FILE = "the query is in --file"
 
 
 def command(
@@ -80,7 +132,7 @@ def command(
 
         run.__signature__ = _signature(own[1:], takes_query=takes_query)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
-        app.command(called)(run)
+        app.command(called, cls=Command)(run)
         COMMANDS[called] = function
         return function
 
@@ -104,8 +156,6 @@ def _signature(own: list[inspect.Parameter], *, takes_query: bool) -> inspect.Si
 
 def _query(given: str | None, file: Path | None, *, required: bool) -> str | None:
     """Return the text of a query that is given as an argument, in a file, or on standard input."""
-    if given is not None and file is not None:
-        raise typer.BadParameter("give the query or --file, not both")
     if given == "-" or (file is not None and str(file) == "-"):
         return sys.stdin.read()
     if file is None:

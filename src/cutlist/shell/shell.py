@@ -35,11 +35,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 1000
 """Rows of a result that are read; `.save` has them all."""
 
-AFTER_QUERY = {"explain": 0, "compile": 0, "plan": 0, "lineage": 0, "waterfall": 0, "sheet": 1, "save": 1}
-"""Commands that take the last query if no other is given: how many words they have besides it."""
-
-Dispatch = Callable[["Session", Sequence[str]], None]
-"""Runs a command by its words, on a session."""
+Dispatch = Callable[["Session", Sequence[str], str], None]
+"""Runs a command by its words, on a session, with the query that it takes if it is given none."""
 
 OWN = {
     "help": "what there is: commands, keys",
@@ -229,9 +226,7 @@ class Shell:
         elif name in self._options:
             self._switch(name, words)
         elif name in self._commands or name == "selections":
-            if self._last and len(words) == AFTER_QUERY.get(name, -1):
-                words = [self._last, *words]
-            self._dispatch(self.session, [name, *words])
+            self._dispatch(self.session, [name, *words], self._last)
         else:
             known = [*self._commands, *OWN]
             raise CutlistError(f'no command "{name}"{suggest(name, known)} .help lists them')
@@ -245,7 +240,7 @@ class Shell:
 
     def _do_help(self, words: Sequence[str]) -> None:
         if words:
-            self._dispatch(self.session, [*words, "--help"])
+            self._dispatch(self.session, [*words, "--help"], "")
             return
         table = Table("command", "", header_style="bold", box=None, padding=(0, 2, 0, 0))
         for name, what in sorted({**self._commands, **OWN}.items()):
