@@ -79,9 +79,9 @@ def test_a_vector_is_its_length_and_norm(shell: Shell) -> None:
 def test_a_list_of_structs_is_their_number_and_fields_and_whole_in_records(shell: Shell) -> None:
     query = "SELECT [{start_seconds: i, stop_seconds: i + 1} FOR i IN range(5)] AS scenes;"
     assert "5 × {start_seconds, stop_seconds}" in said(shell, query)
-    told = said(shell, ".expanded on", query, "SELECT [{a: 1, b: 0.1 + 0.2}] AS few;")
-    assert '{"start_seconds": 4, "stop_seconds": 5}]' in told
-    assert '[{"a": 1, "b": 0.3}]' in told
+    told = said(shell, ".expanded on", query, "SELECT [{a: 1, b: 1e0 / 3}] AS few;")
+    assert told.count("start_seconds") == 5
+    assert '[{"a": 1, "b": 0.333333}]' in told
 
 
 def test_an_error_shows_the_line_and_the_place(shell: Shell) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 import cutlist
 from cutlist import Session
 from cutlist.catalog import fold_case
-from cutlist.cli import diff, lineage, plans, plot, runs, save, saved, waterfall
+from cutlist.cli import contents, diff, lineage, loader, plans, plot, runs, save, saved, waterfall
 from cutlist.cli.options import AsJson, Query
 from cutlist.cli.registry import COMMANDS, LAST, OPEN, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
@@ -37,6 +37,10 @@ app = typer.Typer(
 )
 
 app.add_typer(saved.app, name="selections")
+command(app)(contents.tables)
+command(app)(contents.views)
+command(app)(contents.schema)
+command(app, "loader")(loader.command)
 command(app)(waterfall.waterfall)
 command(app)(diff.diff)
 command(app, "lineage")(lineage.command)

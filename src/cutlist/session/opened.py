@@ -41,7 +41,7 @@ class Opened:
     ):
         self.store = store
         self.settings = settings
-        self._views_folder = Path(settings.views) if folder is None else folder
+        self.views_folder = Path(settings.views) if folder is None else folder
         self.views = dict(views)
         self._log = Log(store)
         self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), Databases())

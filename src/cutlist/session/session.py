@@ -109,7 +109,7 @@ class Session(Asking, Training, Tables):
     def _defined(self, statement: CreateView | DropView, typed: str) -> dict[str, Any]:
         """Run a CREATE VIEW or a DROP VIEW statement."""
         if isinstance(statement, CreateView):
-            view = create_view(self._engine, self._views_folder, statement, typed)
+            view = create_view(self._engine, self.views_folder, statement, typed)
             self.views[view.name] = view
             return {"created": view.name, "file": view.path, "description": view.description}
         dropped, broken = drop_view(self._engine, statement, typed)
