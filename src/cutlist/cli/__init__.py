@@ -25,6 +25,7 @@ from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_t
 from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
+from cutlist.redacting import redacted
 from cutlist.statements import DropView, own_statement
 from cutlist.watch import watched
 
@@ -385,7 +386,7 @@ def trace(
         typer.echo(f"{sheet}: {found.num_samples} samples", err=as_json)
 
 
-@command(app)
+@command(app, files=True)
 def shell(session: Session) -> None:
     """Open a shell: SQL with completion, history and pictures, and every command of this list with a dot before it.
 
@@ -465,7 +466,7 @@ def main() -> None:
     complain = Console(stderr=True, soft_wrap=True, highlight=False).print
 
     def warn(message: Warning | str, *_: Any, **__: Any) -> None:
-        complain(f"[bold yellow]warning:[/bold yellow] {escaped(str(message))}")
+        complain(f"[bold yellow]warning:[/bold yellow] {escaped(redacted(str(message)))}")
 
     warnings.showwarning = warn
     try:
@@ -478,7 +479,7 @@ def main() -> None:
     except CutlistError as error:
         if State.debug:
             raise
-        complain(f"[bold red]error:[/bold red] {escaped(str(error))}")
+        complain(f"[bold red]error:[/bold red] {escaped(redacted(str(error)))}")
         sys.exit(3 if isinstance(error, NotFoundError) else 1)
     except Exception as error:
         told = _misused(error)

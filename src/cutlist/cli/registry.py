@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -27,7 +27,7 @@ from typer.core import TyperCommand
 import cutlist
 from cutlist import Session
 from cutlist.catalog import fold_case
-from cutlist.cli.options import Root, Views
+from cutlist.cli.options import AllowFiles, Root, Views
 from cutlist.errors import SettingsError
 
 Timeout = Annotated[float | None, typer.Option(help="Stop after so many seconds, with exit status 1.", min=0.001)]
@@ -43,6 +43,8 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     "timeout": (Timeout, None),
     "debug": (Debug, False),
 }
+
+_OF_QUERIES: dict[str, tuple[Any, Any]] = {"file": (QueryFile, None), "allow_files": (AllowFiles, False)}
 
 OPEN: ContextVar[Session | None] = ContextVar("OPEN", default=None)
 """The session that commands run on, if one is open: that of the shell."""
@@ -107,13 +109,14 @@ _IN_FILE = "the query is in --file"
 
 
 def command(
-    app: typer.Typer, name: str | None = None, *, create: bool = False
+    app: typer.Typer, name: str | None = None, *, create: bool = False, files: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that registers a command.
 
     Args:
         name: Default: that of the function.
         create: Whether a root that is not there is made when something is written.
+        files: Whether it has `--allow-files`, as those have that take a query.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -124,13 +127,16 @@ def command(
         @functools.wraps(function)
         def run(**given: Any) -> None:
             where = {key: given.pop(key) for key in _COMMON}
+            where["allow_files"] = given.pop("allow_files", False)
             State.debug, State.timed_out = where["debug"], None
             if takes_query:
                 given["query"] = _query(given.get("query"), given.pop("file"), required=_is_required(own))
-            with _limited(where["timeout"]), _opened(where["root"], where["views"], create=create) as session:
+            with _limited(where["timeout"]), _opened(where, create=create) as session:
                 function(session, **given)
 
-        run.__signature__ = _signature(own[1:], takes_query=takes_query)  # type: ignore[attr-defined]
+        run.__signature__ = _signature(
+            own[1:], _OF_QUERIES if takes_query else {"allow_files": _OF_QUERIES["allow_files"]} if files else {}
+        )  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
         app.command(called, cls=Command)(run)
         COMMANDS[called] = function
@@ -143,10 +149,10 @@ def _is_required(parameters: list[inspect.Parameter]) -> bool:
     return any(each.name == "query" and each.default is inspect.Parameter.empty for each in parameters)
 
 
-def _signature(own: list[inspect.Parameter], *, takes_query: bool) -> inspect.Signature:
-    """Return the parameters of a command: its own, its query optional, and those of all commands."""
+def _signature(own: list[inspect.Parameter], more: Mapping[str, tuple[Any, Any]]) -> inspect.Signature:
+    """Return the parameters of a command: its own, its query optional, and those of commands of its kind and of all."""
     kept = [each.replace(default=None) if each.name == "query" else each for each in own]
-    common = {"file": (QueryFile, None), **_COMMON} if takes_query else _COMMON
+    common = {**more, **_COMMON}
     kept += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in common.items()
@@ -169,13 +175,15 @@ def _query(given: str | None, file: Path | None, *, required: bool) -> str | Non
 
 
 @contextmanager
-def _opened(root: str | None, views: str | None, *, create: bool) -> Iterator[Session]:
+def _opened(where: Mapping[str, Any], *, create: bool) -> Iterator[Session]:
     """Return the session that the shell has open, unless another root is asked for; or a new one."""
-    session = OPEN.get()
+    session, root, views, allow_files = OPEN.get(), where["root"], where["views"], where["allow_files"]
     if session is not None and root is None and views is None:
+        if allow_files and not session.allow_files:
+            raise SettingsError("--allow-files: this shell is without; start it anew, `cutlist shell --allow-files`")
         yield session
         return
-    with cutlist.connect(root, views=views, create=create) as opened:
+    with cutlist.connect(root, views=views, create=create, allow_files=allow_files) as opened:
         yield opened
 
 

@@ -38,13 +38,17 @@ class Opened:
         *,
         versions: Mapping[str, int | str] | None = None,
         folder: Path | None = None,
+        allow_files: bool = True,
     ):
         self.store = store
+        self.allow_files = allow_files
         self.settings = settings
         self.views_folder = Path(settings.views) if folder is None else folder
         self.views = dict(views)
         self._log = Log(store)
-        self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), Databases())
+        mine = [*([store.root] if store.is_local else []), str(Path.cwd())]
+        databases = Databases(None if allow_files else mine)
+        self._engine = Engine(Snapshot.take(store, versions), self.views, _saved(store, settings), databases)
         lower = {name.lower() for name in self.tables}
         for name in sorted(each for each in self.views if each.lower() in lower):
             warnings.warn(

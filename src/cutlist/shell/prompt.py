@@ -16,6 +16,8 @@ from prompt_toolkit.lexers import PygmentsLexer
 from prompt_toolkit.styles import Style
 from pygments.lexers.sql import PostgresLexer
 
+from cutlist.redacting import has_secret
+
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import AnyFormattedText
     from prompt_toolkit.input import Input
@@ -66,6 +68,19 @@ def is_complete(text: str) -> bool:
     return last == ";" and not quote
 
 
+class KeptHistory(FileHistory):
+    """What was typed, in a file that only its owner reads, without what has credentials in it."""
+
+    def __init__(self, file: Path):
+        file.touch(mode=0o600)
+        super().__init__(str(file))
+
+    def store_string(self, string: str) -> None:
+        """Add what was typed to the file, if it may be kept."""
+        if not has_secret(string):
+            super().store_string(string)
+
+
 def make_prompt(
     completer: Completer,
     history: Path | None,
@@ -102,7 +117,7 @@ def make_prompt(
         completer=ThreadedCompleter(completer),
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
-        history=InMemoryHistory() if history is None else FileHistory(str(history)),
+        history=InMemoryHistory() if history is None else KeptHistory(history),
         enable_history_search=False,
         bottom_toolbar=toolbar,
         key_bindings=keys,

@@ -22,6 +22,7 @@ from rich.text import Text
 
 import cutlist
 from cutlist.errors import CutlistError, suggest
+from cutlist.redacting import redacted
 from cutlist.shell.answers import Answer, as_records, as_table, read
 from cutlist.shell.completion import Names, SqlCompleter
 from cutlist.shell.prompt import make_prompt
@@ -133,7 +134,7 @@ class Shell:
     @contextmanager
     def _warnings(self) -> Iterator[None]:
         def warn(message: Warning | str, *_: Any, **__: Any) -> None:
-            self.console.print(Text.assemble(("warning: ", "bold yellow"), str(message)))
+            self.console.print(Text.assemble(("warning: ", "bold yellow"), redacted(str(message))))
 
         before, warnings.showwarning = warnings.showwarning, warn
         try:
@@ -143,7 +144,7 @@ class Shell:
 
     def _complain(self, error: CutlistError, text: str) -> None:
         """Tell an error; where it names a place in what was typed, show the line with the place underlined."""
-        self.console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        self.console.print(Text.assemble(("error: ", "bold red"), redacted(str(error))), soft_wrap=True)
         place = re.match(r"query:(\d+):(\d+):", str(error))
         if place is not None:
             lines = text.splitlines()
@@ -151,7 +152,7 @@ class Shell:
             if row <= len(lines):
                 line = lines[row - 1]
                 word = re.match(r"\w+", line[column - 1 :])
-                self.console.print(Text(f"  {line}"), soft_wrap=True)
+                self.console.print(Text(f"  {redacted(line)}"), soft_wrap=True)
                 self.console.print(Text(" " * (column + 1) + "^" * (len(word[0]) if word else 1), style="bold red"))
 
     # -- SQL ----------------------------------------------------------------------------------------------------------
@@ -254,7 +255,9 @@ class Shell:
     def _do_open(self, words: Sequence[str]) -> None:
         if not 1 <= len(words) <= 2:
             raise CutlistError(".open ROOT [VIEWS]: expected the root, and the folder of the views if it is another")
-        opened = cutlist.connect(words[0], views=words[1] if len(words) == 2 else None)
+        opened = cutlist.connect(
+            words[0], views=words[1] if len(words) == 2 else None, allow_files=self.session.allow_files
+        )
         self.session.close()
         self.session = opened
         self.console.print(repr(opened))
