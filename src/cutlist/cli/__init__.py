@@ -404,7 +404,9 @@ def shell(session: Session) -> None:
     try:
         opened.run()
     finally:
-        opened.session.close()  # it may be another by then
+        opened.close()
+    if opened.num_failed and not sys.stdin.isatty():
+        raise typer.Exit(1)
 
 
 def run(session: Session, words: Sequence[str], last: str = "") -> None:

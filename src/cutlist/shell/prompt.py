@@ -81,6 +81,15 @@ class KeptHistory(FileHistory):
             super().store_string(string)
 
 
+def confirmed(question: str, *, input: Input | None = None, output: Output | None = None) -> bool:
+    """Ask for a yes, and return whether it was given; Enter, Ctrl-C and Ctrl-D are a no."""
+    try:
+        asked: PromptSession[str] = PromptSession(f"{question} (y/N) ", input=input, output=output)
+        return asked.prompt().strip().lower() in ("y", "yes")
+    except (KeyboardInterrupt, EOFError):
+        return False
+
+
 def make_prompt(
     completer: Completer,
     history: Path | None,

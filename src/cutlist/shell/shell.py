@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -14,18 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prompt_toolkit.formatted_text import FormattedText
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 import cutlist
-from cutlist.errors import CutlistError, suggest
+from cutlist.errors import CutlistError, SettingsError, suggest
 from cutlist.redacting import redacted
 from cutlist.shell.answers import Answer, as_records, as_table, read
 from cutlist.shell.completion import Names, SqlCompleter
-from cutlist.shell.prompt import make_prompt
+from cutlist.shell.prompt import confirmed, is_complete, make_prompt
+from cutlist.shell.toolbar import Toolbar
+from cutlist.statements import CreateView, DropView, Refresh, own_statement
 from cutlist.watch import watched
 
 if TYPE_CHECKING:
@@ -84,15 +86,22 @@ class Shell:
         self._prompt_options = prompt
         self._options = {"timer": True, "expanded": False, "pictures": False, "pager": True}
         self._last = ""
-        self._said = ""
+        self._typed = ""
+        self._toolbar = Toolbar(self._redraw)
+        self._prompt: PromptSession[str] | None = None
+        self.num_failed = 0
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Ask and answer, until it is left."""
+        """Ask and answer, until it is left. What comes in through a pipe is run as it is."""
+        if not self._is_asking:
+            self._pipe()
+            return
         names = Names(self.session)
         completer = SqlCompleter(names, {**self._commands, **OWN})
-        prompt: PromptSession[str] = make_prompt(completer, self._history, self._toolbar, **self._prompt_options)
+        toolbar = lambda: self._toolbar.text(self.session)  # noqa: E731
+        self._prompt = make_prompt(completer, self._history, toolbar, **self._prompt_options)
         self.console.print(
             f"[bold]cutlist[/bold] {cutlist.__version__}: {len(self.session.tables)} tables, {len(self.session.views)} "
             f"views. End a statement with ; and Enter. [dim].help[/dim] says more."
@@ -100,7 +109,7 @@ class Shell:
         with self._warnings():
             while True:
                 try:
-                    text = prompt.prompt()
+                    text = self._prompt.prompt()
                 except KeyboardInterrupt:  # what was typed is dropped
                     continue
                 except EOFError:
@@ -111,6 +120,26 @@ class Shell:
                 if not self.answer(text):
                     return
 
+    def close(self) -> None:
+        """Stop what runs, and close the session."""
+        self._toolbar.stop(self.session, wait=True)
+        self.session.close()
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether somebody types, who can be asked."""
+        return bool(self._prompt_options) or sys.stdin.isatty()
+
+    def _pipe(self) -> None:
+        with self._warnings():
+            for each in statements(sys.stdin.read()):
+                if not self.answer(each):
+                    return
+
+    def _redraw(self) -> None:
+        if self._prompt is not None:
+            self._prompt.app.invalidate()
+
     def answer(self, text: str) -> bool:
         """Run one statement or command; return whether to go on.
 
@@ -119,6 +148,7 @@ class Shell:
         text = text.strip()
         if not text:
             return True
+        self._toolbar.stop(self.session)
         try:
             if text.startswith("."):
                 return self._command(text)
@@ -144,6 +174,7 @@ class Shell:
 
     def _complain(self, error: CutlistError, text: str) -> None:
         """Tell an error; where it names a place in what was typed, show the line with the place underlined."""
+        self.num_failed += 1
         self.console.print(Text.assemble(("error: ", "bold red"), redacted(str(error))), soft_wrap=True)
         place = re.match(r"query:(\d+):(\d+):", str(error))
         if place is not None:
@@ -159,7 +190,12 @@ class Shell:
 
     def _statement(self, text: str) -> None:
         query = text.rstrip().removesuffix(";")
-        self._last = query
+        own = own_statement(query)
+        if isinstance(own, DropView) and not self._may_drop(own):
+            return
+        self._typed = query
+        if own is None:
+            self._last = query
         began, before = time.perf_counter(), bytes_read()
         relation = self.session.sql(query)
         if relation is None:
@@ -175,9 +211,27 @@ class Shell:
             )
         self._show(answer)
         count = f"{len(answer.rows):,} row{'s' if len(answer.rows) != 1 else ''}"
-        self._said = count if answer.is_whole else f"more than {count}"
+        if isinstance(own, CreateView):
+            self._last = own.name
+        if self._is_asking and not isinstance(own, DropView | Refresh):
+            is_known = own is None and answer.is_whole
+            self._toolbar.look(self.session, self._last, len(answer.rows) if is_known else None)
         more = "" if answer.is_whole else "the first "
         self._after(f"{more}{count}", began, before)
+
+    def _may_drop(self, statement: DropView) -> bool:
+        """Ask before a view's file is removed.
+
+        Raises:
+            SettingsError: if nobody can be asked.
+        """
+        if not self._is_asking:
+            name = statement.name
+            raise SettingsError(f"DROP VIEW {name}: nobody can be asked here; `cutlist sql --yes` drops it")
+        if confirmed(f"Drop the view {statement.name}, and remove its file?", **self._prompt_options):
+            return True
+        self.console.print("nothing is dropped")
+        return False
 
     def _show(self, answer: Answer) -> None:
         if not answer.rows and not answer.names:
@@ -258,18 +312,18 @@ class Shell:
         opened = cutlist.connect(
             words[0], views=words[1] if len(words) == 2 else None, allow_files=self.session.allow_files
         )
-        self.session.close()
+        self.close()
         self.session = opened
         self.console.print(repr(opened))
 
     def _do_edit(self, words: Sequence[str]) -> None:
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
         with tempfile.NamedTemporaryFile("w+", suffix=".sql", encoding="utf-8") as file:
-            file.write(self._last)
+            file.write(self._typed)
             file.flush()
             subprocess.run([*shlex.split(editor), file.name], check=False)
             text = Path(file.name).read_text(encoding="utf-8")
-        if text.strip() and text.strip() != self._last.strip():
+        if text.strip() and text.strip() != self._typed.strip():
             self.console.print(Text(text))
             self._statement(text)
 
@@ -288,15 +342,6 @@ class Shell:
         self.session.refresh()
         self.console.print(repr(self.session))
 
-    # -- the toolbar --------------------------------------------------------------------------------------------------
-
-    def _toolbar(self) -> FormattedText:
-        tables = "  ".join(f"{name}@{table.version}" for name, table in self.session.tables.items() if name[0] != "_")
-        parts = [("class:bottom-toolbar.root", f" {self.session.store.root}  "), ("", tables)]
-        if self._said:
-            parts.append(("", f"  │ {self._said}"))
-        return FormattedText(parts)
-
 
 def statements(text: str) -> list[str]:
     """Return the statements of a text: parts that end with a semicolon outside of quotes, and lines that are commands.
@@ -305,8 +350,6 @@ def statements(text: str) -> list[str]:
         >>> statements("SELECT ';';\\n.tables\\nFROM t")
         ["SELECT ';';", '.tables', 'FROM t']
     """
-    from cutlist.shell.prompt import is_complete
-
     found: list[str] = []
     held = ""
     for line in text.splitlines(keepends=True):
