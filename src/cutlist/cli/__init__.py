@@ -31,8 +31,18 @@ from cutlist.watch import watched
 
 __all__ = ["COMMANDS", "app", "main"]
 
+HELP = """Your training set is a SQL query: videos, images and their columns in Lance tables, selected by SQL.
+
+For scripts: what was asked for goes to standard output, alone; the rest to standard error. Every command has `--json`,
+and `--timeout SECONDS`. A query may come from a file, `-f FILE`, or standard input, `-`. SQL has the files of the root
+and of the working folder, and with `--allow-files` all.
+
+Exit status: 0; 1 an error, or not done in time; 2 no such command or option; 3 not there; 130 interrupted. An error is
+one line, with what to do instead; `--debug` adds the traceback.
+"""
+
 app = typer.Typer(
-    help="Your training set is a SQL query: videos, images and their columns in Lance tables, selected by SQL.",
+    help=HELP,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -83,6 +93,8 @@ def ingest(
 
     A shard (an uncompressed .tar, as WebDataset writes them) gives a row for each of its keys; .json, .txt and .cls
     members become columns.
+
+    Example: `cutlist ingest clips/ --table videos --root data`
 
     Example: `cutlist ingest clips/ --table videos --metadata captions.csv --root data`
 
@@ -136,6 +148,8 @@ def sql(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before DROP VIEW.")] = False,
 ) -> None:
     """Run SQL and print the rows. CREATE VIEW and DROP VIEW write and remove files of the folder of views.
+
+    Example: `cutlist sql "SELECT count(*) FROM hd" --root data`
 
     Example: `cutlist sql "CREATE VIEW hd AS SELECT * FROM videos WHERE height >= 1080" --root data`
 
@@ -206,6 +220,8 @@ def explain(
     """Show what a query reads: tables and versions, columns read now and later and why, filters, and bytes.
 
     The query is compiled for it, and not saved. No media byte is read.
+
+    Example: `cutlist explain hd --root data`
 
     Example: `cutlist explain "SELECT clip(video, 0, 2) AS frames, caption FROM hd" --root data`
     """
@@ -281,6 +297,8 @@ def backfill(
 
     No medium is written. A run that was stopped goes on where it was; `cutlist status` shows what there is.
 
+    Example: `cutlist backfill videos sharpness --root data`
+
     Example: `cutlist backfill videos sharpness --where "duration_seconds > 2" --view hd --root data`
     """
     report = session.backfill(
@@ -318,6 +336,8 @@ def sheet(
 ) -> None:
     """Draw the first samples of a query into a picture: a contact sheet.
 
+    Example: `cutlist sheet hd hd.png --root data`
+
     Example: `cutlist sheet "SELECT clip(video, 0, 2) AS frames, caption FROM hd" hd.png --root data`
     """
     count = session.sheet(query, out, num_samples=samples)
@@ -341,6 +361,8 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what an epoch has before training on it: samples, steps and samples left out of each bucket.
+
+    Example: `cutlist plan buckets --bucket-by bucket --root data`
 
     Example: `cutlist plan hd --bucket-by bucket --batch-budget tokens=65536 --world-size 8 --root data`
     """
@@ -373,6 +395,8 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Show the samples of any step of a run, from any of its checkpoints: where each is stored, and how big it is.
+
+    Example: `cutlist trace --state ckpt.json --root data`
 
     Example: `cutlist trace --state ckpt.json --step 120431 --rank 3 --world-size 8 --sheet step.png --root data`
     """
@@ -447,7 +471,7 @@ def _misused(error: Exception) -> str | None:
 
 @app.command()
 def version(as_json: AsJson = False) -> None:
-    """Print the version of cutlist and of the libraries that decide what a query means. Needs no root.
+    """Print the version of cutlist, and of the libraries that decide what a query means. Needs no root.
 
     Example: `cutlist version`
     """

@@ -15,6 +15,8 @@ from cutlist.values import type_name
 def command(session: Session, query: Query, as_json: AsJson = False) -> None:
     """Print the Python that trains on a query: its Loader, and a loop over the batches. It runs as it is.
 
+    Example: `cutlist loader hd --root data > train.py`
+
     Example: `cutlist loader "SELECT clip(video, 0, 2) AS frames, caption FROM hd" --root data > train.py`
     """
     code = python(query, session.store.root, str(session.views_folder.absolute()), session.schema(query))
