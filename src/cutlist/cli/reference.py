@@ -42,8 +42,8 @@ def example_of(text: str) -> str:
         >>> example_of("Do it.\\n\\nExample: `cutlist do it now --root data`\\n\\nExample: `cutlist do it --root data`")
         'cutlist do it'
     """
-    found = [each.replace(" --root data", "") for each in re.findall(r"Example: `(.*?)`", text)]
-    return min(found, key=len)
+    found: list[str] = re.findall(r"Example: `(.*?)`", text)
+    return min((each.replace(" --root data", "") for each in found), key=len)
 
 
 def task_of(text: str) -> str:

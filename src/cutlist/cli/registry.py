@@ -134,9 +134,8 @@ def command(
             with _limited(where["timeout"]), _opened(where, create=create) as session:
                 function(session, **given)
 
-        run.__signature__ = _signature(
-            own[1:], _OF_QUERIES if takes_query else {"allow_files": _OF_QUERIES["allow_files"]} if files else {}
-        )  # type: ignore[attr-defined]
+        more = {name: each for name, each in _OF_QUERIES.items() if takes_query or (files and name == "allow_files")}
+        run.__signature__ = _signature(own[1:], more)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
         app.command(called, cls=Command)(run)
         COMMANDS[called] = function

@@ -72,7 +72,11 @@ def _connect(spill: str, *, folders: Sequence[str] | None) -> duckdb.DuckDBPyCon
     Args:
         folders: The only ones whose files it may read and write; None: all files are open to it.
     """
-    config = {"python_enable_replacements": "false", "temp_directory": spill, "allow_unredacted_secrets": "false"}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "python_enable_replacements": "false",
+        "temp_directory": spill,
+        "allow_unredacted_secrets": "false",
+    }
     connection = duckdb.connect(config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a cursor has no settings of the connection that made it
     fields = ", ".join(f'"{name}" {kind}' for name, kind in FIELDS)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import Completer, ThreadedCompleter
-from prompt_toolkit.filters import has_completions
+from prompt_toolkit.filters import has_completions, is_searching
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.search import accept_search
 from prompt_toolkit.styles import Style
 from pygments.lexers.sql import PostgresLexer
 
@@ -106,13 +107,18 @@ def make_prompt(
     """
     keys = KeyBindings()
 
-    @keys.add("enter", filter=~has_completions)
+    @keys.add("enter", filter=~has_completions & ~is_searching)
     def enter(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
         if is_complete(buffer.text) and not buffer.document.text_after_cursor.strip():
             buffer.validate_and_handle()
         else:
             buffer.insert_text("\n")
+
+    @keys.add("enter", filter=is_searching)
+    def run_found(event: KeyPressEvent) -> None:
+        accept_search()
+        event.app.current_buffer.validate_and_handle()
 
     @keys.add("escape", "enter")
     def run(event: KeyPressEvent) -> None:

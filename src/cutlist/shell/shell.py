@@ -32,6 +32,8 @@ from cutlist.watch import watched
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.formatted_text import FormattedText
+    from rich.console import RenderableType
 
     from cutlist import Session
 
@@ -100,8 +102,7 @@ class Shell:
             return
         names = Names(self.session)
         completer = SqlCompleter(names, {**self._commands, **OWN})
-        toolbar = lambda: self._toolbar.text(self.session)  # noqa: E731
-        self._prompt = make_prompt(completer, self._history, toolbar, **self._prompt_options)
+        self._prompt = make_prompt(completer, self._history, self._below, **self._prompt_options)
         self.console.print(
             f"[bold]cutlist[/bold] {cutlist.__version__}: {len(self.session.tables)} tables, {len(self.session.views)} "
             f"views. End a statement with ; and Enter. [dim].help[/dim] says more."
@@ -135,6 +136,10 @@ class Shell:
             for each in statements(sys.stdin.read()):
                 if not self.answer(each):
                     return
+
+    def _below(self) -> FormattedText:
+        width = 80 if self._prompt is None else self._prompt.app.output.get_size().columns
+        return self._toolbar.text(self.session, width)
 
     def _redraw(self) -> None:
         if self._prompt is not None:
@@ -241,13 +246,16 @@ class Shell:
         else:
             pictures = self._drawing() if self._options["pictures"] else None
             shown = as_table(self.session, answer, self.console.width, pictures)
-        rows = len(answer.rows) * (len(answer.names) + 1 if self._options["expanded"] else 1)
-        if self._options["pager"] and self.console.is_terminal and rows > self.console.height - 6:
+        if self._options["pager"] and self.console.is_terminal and self._is_long(shown):
             os.environ.setdefault("LESS", "-FRSX")
             with self.console.pager(styles=True):
                 self.console.print(shown)
         else:
             self.console.print(shown)
+
+    def _is_long(self, shown: RenderableType) -> bool:
+        """Return whether an answer is longer than the screen; with pictures it is not paged, as pagers know none."""
+        return not self._options["pictures"] and len(self.console.render_lines(shown)) > self.console.height - 4
 
     def _drawing(self) -> Any:
         try:

@@ -39,15 +39,14 @@ class Toolbar:
         self._shares: dict[tuple[str, int, str], float] = {}
         self.said: tuple[str, ...] = ()
 
-    def text(self, session: Session) -> FormattedText:
-        """Return the toolbar. Reads nothing."""
+    def text(self, session: Session, width: int = 10**6) -> FormattedText:
+        """Return the toolbar: a line, or two where it is longer than the terminal is wide. Reads nothing."""
         named = [f"{name}@{table.version}" for name, table in session.tables.items() if name[0] != "_"]
         more = f"  … {len(named)} tables" if len(named) > MOST_TABLES else ""
-        parts = [("class:bottom-toolbar.root", f" {_short(session.store.root)}  ")]
-        parts.append(("", "  ".join(named[:MOST_TABLES]) + more))
-        if self.said:
-            parts.append(("", f"  │ {'  '.join(self.said)}"))
-        return FormattedText(parts)
+        root, tables = f" {_short(session.store.root)}", "  ".join(named[:MOST_TABLES]) + more
+        said = "  ".join(self.said)
+        gap = "  │ " if len(f"{root}  {tables}  │ {said}") <= width else "\n "
+        return FormattedText([("class:bottom-toolbar.root", root), ("", f"  {tables}{gap if said else ''}{said}")])
 
     def look(self, session: Session, query: str, num_rows: int | None) -> None:
         """Begin to find out what is to be told of a query that was answered.
