@@ -30,7 +30,7 @@ def results(program: str, folder: Path, *options: str) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))["results"]
 
 
-@pytest.mark.parametrize("program", ["backfill", "compile", "loader", "media", "order"])
+@pytest.mark.parametrize("program", ["backfill", "compile", "loader", "media", "order", "startup"])
 def test_help_has_examples(program: str) -> None:
     assert f"python benchmarks/{program}.py" in run(program, "--help")
 
