@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import lance_namespace
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,9 +17,6 @@ import pytest
 import cutlist
 from cutlist.errors import CatalogError
 from cutlist.store import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IGNORED = "a table of that name that is not there is passed over, and so is one in other letters: the latest is taken"
 
@@ -101,3 +100,15 @@ def test_tables_that_are_not_there(root: str) -> None:
 def test_names_ignore_case_as_in_sql(root: str) -> None:
     with cutlist.connect(root, versions={"T": 1}) as session:
         assert session.tables["t"].version == 1
+
+
+def test_a_folder_is_listed_as_lance_does(root: str) -> None:
+    top = Path(root)
+    for name in ("a.b.lance", "empty.lance", "with space.lance", "gone.lance", "plain", "Up.LANCE"):
+        (top / name).mkdir()
+    (top / "gone.lance" / ".lance-deregistered").touch()
+    (top / "linked.lance").symlink_to(top / "t.lance")
+    namespace = lance_namespace.connect("dir", {"root": root})
+    listed = namespace.list_tables(lance_namespace.ListTablesRequest(id=[])).tables
+    assert Store.at(root).table_names() == sorted(listed)
+    assert Store.at(top / "nowhere").table_names() == []

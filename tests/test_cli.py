@@ -145,6 +145,14 @@ def test_nothing_of_ours_is_a_traceback(made: Made, arguments: list[str], messag
     assert "Traceback" not in done.stderr
 
 
+def test_a_table_has_the_short_text_of_values(made: Made) -> None:
+    query = """SELECT list_transform(range(512), lambda x: 1 / sqrt(512))::FLOAT[512] AS e, [{a: i, b: [i], c: 'long'}
+               FOR i IN range(20)] AS l, [video.clip(0, 1)] AS v, NULL AS n, 'a[b]' AS "x[b]" FROM my_videos LIMIT 1"""
+    told = run("sql", query, *places(made))
+    for each in ("f32[512] ‖x‖=1.00", "20 × {a, b, c}", '["my_videos.video[', "NULL", "a[b]", "x[b]"):
+        assert each in told
+
+
 def test_csv_keeps_every_digit_and_show_tables_lists(made: Made) -> None:
     assert run("sql", "SELECT pi(), 'x'::BLOB AS b", "--format", "csv", *places(made)).splitlines()[1] == (
         "3.141592653589793,78"
@@ -707,20 +715,6 @@ def test_trace_as_json_with_a_sheet_is_json(made: Made, tmp_path: Path) -> None:
     assert said.stderr == f"{out}: 2 samples\n"
 
 
-def test_a_query_comes_from_a_file_or_standard_input(made: Made, tmp_path: Path) -> None:
-    (tmp_path / "q.sql").write_text("SELECT count(*) AS n FROM my_videos")
-    assert json.loads(run("sql", "-f", str(tmp_path / "q.sql"), "--json", *places(made))) == [{"n": 24}]
-    for words in (["-"], ["--file", "-"]):
-        done = CliRunner().invoke(cli.app, ["sql", *words, "--json", *places(made)], input="SELECT 6 * 7 AS n")
-        assert json.loads(done.stdout) == [{"n": 42}]
-    both = CliRunner().invoke(cli.app, ["sql", "SELECT 1", "-f", str(tmp_path / "q.sql"), *places(made)])
-    assert (both.exit_code, "give the query or --file, not both" in both.output) == (2, True)
-    none = CliRunner().invoke(cli.app, ["compile", *places(made)])
-    assert (none.exit_code, "no query: give one, or --file, or - for standard input" in none.output) == (2, True)
-    missing = process("sql", "-f", str(tmp_path / "nope.sql"), *places(made))
-    assert (missing.returncode, missing.stderr.startswith("error: cannot read ")) == (1, True)
-
-
 def test_exit_statuses(made: Made) -> None:
     assert process("sql", "SELECT 1", *places(made)).returncode == 0
     assert process("sql", "SELECT nope", *places(made)).returncode == 1
@@ -743,8 +737,9 @@ def test_debug_gives_the_traceback(made: Made) -> None:
 
 
 def test_every_command_of_the_registry_is_a_method_of_the_session() -> None:
-    for name in set(cli.COMMANDS) - {"list", "show", "drop", "shell"}:
-        assert callable(getattr(cutlist.Session, name)), name
+    called = {"tables": "describe_tables", "views": "describe_views"}
+    for name in set(cli.COMMANDS) - {"list", "show", "drop", "shell", "loader"}:
+        assert callable(getattr(cutlist.Session, called.get(name, name))), name
 
 
 @pytest.mark.parametrize("format", ["csv", "json"])

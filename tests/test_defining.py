@@ -67,7 +67,7 @@ def test_a_view_in_a_folder_and_one_over_views(root: Path, session: Session) -> 
 
 def test_the_folder_of_views_is_made(root: Path) -> None:
     with connect(root / "data") as session:
-        session._views_folder = root / "not" / "there"
+        session.views_folder = root / "not" / "there"
         session.sql("CREATE VIEW one AS SELECT 1 AS one")
     assert (root / "not" / "there" / "one.sql").read_text() == "SELECT 1 AS one\n"
 

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from cutlist.errors import QueryError, SettingsError
 from cutlist.packing import has_media, is_media, with_refs
-from cutlist.placing import message
 from cutlist.values import ref_text, rows, write_csv, write_json
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ def save_rows(relation: Any, sources: Sequence[Source], path: str | os.PathLike[
             os.fsync(written.fileno())
         temporary.replace(target)
     except OSError as error:
-        if error.errno is None:  # not the system's: DuckDB's, while batches are fetched
-            raise QueryError(message("query", "", error)) from error
+        if error.errno is None:  # DuckDB's, while batches are fetched: for who asked the query
+            raise
         raise SettingsError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)

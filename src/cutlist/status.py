@@ -10,7 +10,7 @@ from cutlist.backfill import declared_now, installed, rows_of
 from cutlist.errors import FeaturizerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from cutlist.store import Feature, Store, Table
 
@@ -45,11 +45,11 @@ class FeatureStatus:
         return self.num_filled + self.num_stale + self.num_failed + self.num_never
 
 
-def status_of(store: Store, table: Table) -> Iterator[FeatureStatus]:
-    """Yield the status of each feature of a table, in the order of its columns."""
+def status_of(store: Store, table: Table, names: Collection[str] | None = None) -> Iterator[FeatureStatus]:
+    """Yield the status of each feature of a table, or of those named, in the order of its columns."""
     sizes = table.stored_bytes
     for feature in table.features.values():
-        if not feature.made:
+        if not feature.made or (names is not None and feature.name not in names):
             continue
         title, fingerprint = _current(feature)
         rows = rows_of(store, table, feature, feature.inputs)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyte
@@ -20,6 +20,9 @@ import pyte
 PATIENCE = 60.0
 """Seconds to wait for what must come."""
 
+
+WHERE = b"\x1b[6n"
+"""The question of a program where the cursor is."""
 
 START = """
 import fcntl, termios
@@ -36,6 +39,7 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         ours, theirs = pty.openpty()
+        self._held = b""
         self._pty = ours
         self.resize(columns, rows)
         kept = {**os.environ, "TERM": "xterm-256color", **environment}
@@ -62,6 +66,10 @@ class Terminal:
         """Type a text; `\\r` is Enter, `\\x03` Ctrl-C, `\\t` Tab."""
         os.write(self._pty, text.encode())
 
+    def paste(self, text: str) -> None:
+        """Paste a text, as terminals do: marked as such, its lines ended by returns."""
+        self.type("\x1b[200~" + text.replace("\n", "\r") + "\x1b[201~")
+
     def read(self, seconds: float) -> None:
         """Take what the process writes, until it is silent for so long."""
         while select.select([self._pty], [], [], seconds)[0]:
@@ -71,9 +79,17 @@ class Terminal:
                 return
             if not data:
                 return
-            self._stream.feed(data)
-            if b"\x1b[6n" in data:  # it asks where the cursor is
-                self.type(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Draw what was written; where it asks for the cursor, answer with where that is by then."""
+        *parts, rest = (self._held + data).split(WHERE)
+        for each in parts:
+            self._stream.feed(each)
+            self.type(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
+        half = next((size for size in range(len(WHERE) - 1, 0, -1) if rest.endswith(WHERE[:size])), 0)
+        self._held = rest[len(rest) - half :]
+        self._stream.feed(rest[: len(rest) - half])
 
     @property
     def lines(self) -> list[str]:
@@ -89,13 +105,22 @@ class Terminal:
         Raises:
             AssertionError: if it does not come; has the screen.
         """
+        return self.wait_until(lambda lines: text in "\n".join(lines), repr(text))
+
+    def wait_until(self, is_there: Callable[[list[str]], bool], what: str = "what is waited for") -> list[str]:
+        """Return the screen when it is as it should be, and nothing more comes.
+
+        Raises:
+            AssertionError: if it does not come to that; has the screen.
+        """
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            self.read(0.3)
-            if text in "\n".join(self.lines):
-                self.read(0.3)
-                return self.lines
-        raise AssertionError(f"{text!r} is not on the screen:\n" + "\n".join(self.lines))
+            self.read(0.1)
+            if self.lines and is_there(self.lines):
+                self.read(0.1)
+                if is_there(self.lines):
+                    return self.lines
+        raise AssertionError(f"{what} is not on the screen:\n" + "\n".join(self.lines))
 
     def close(self) -> None:
         """End the process."""

@@ -76,6 +76,14 @@ def test_a_vector_is_its_length_and_norm(shell: Shell) -> None:
     assert "f32[512] ‖x‖=1.00" in told
 
 
+def test_a_list_of_structs_is_their_number_and_fields_and_whole_in_records(shell: Shell) -> None:
+    query = "SELECT [{start_seconds: i, stop_seconds: i + 1} FOR i IN range(5)] AS scenes;"
+    assert "5 × {start_seconds, stop_seconds}" in said(shell, query)
+    told = said(shell, ".expanded on", query, "SELECT [{a: 1, b: 1e0 / 3}] AS few;")
+    assert told.count("start_seconds") == 5
+    assert '[{"a": 1, "b": 0.333333}]' in told
+
+
 def test_an_error_shows_the_line_and_the_place(shell: Shell) -> None:
     told = said(shell, "SELECT id,\n  captoin FROM my_videos;")
     assert 'error: query:2:3: no column "captoin" in my_videos; did you mean "caption"?' in told
@@ -233,6 +241,41 @@ def test_what_is_typed_is_answered_and_kept(session: Session, screen: Console, t
     assert "answer" in text(screen)
     assert "42" in text(screen)
     assert "SELECT 40 +" in (tmp_path / "history").read_text()
+
+
+@pytest.mark.parametrize(("answer", "dropped"), [("y\r", True), ("\r", False), ("no\r", False), ("\x03", False)])
+def test_drop_view_asks(made: Made, screen: Console, tmp_path: Path, answer: str, dropped: bool) -> None:
+    (tmp_path / "mine.sql").write_text("FROM my_videos")
+    with create_pipe_input() as pipe, cutlist.connect(made.root, views=tmp_path) as session:
+        made_shell = Shell(session, {}, cli.run, console=screen, input=pipe, output=DummyOutput())
+        pipe.send_text(answer)
+        assert made_shell.answer("DROP VIEW mine;")
+    assert (tmp_path / "mine.sql").exists() is not dropped
+    assert ("nothing is dropped" in text(screen)) is not dropped
+
+
+def test_what_comes_through_a_pipe_is_run_and_never_asks(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, made: Made
+) -> None:
+    monkeypatch.setattr(
+        sys, "stdin", io.StringIO("SELECT 6 *\n 7 AS n;\n.timer off\nDROP VIEW hd;\nSELECT 'last' AS l")
+    )
+    shell.run()
+    told = text(shell.console)
+    assert "42" in told
+    assert "error: DROP VIEW hd: nobody can be asked here; `cutlist sql --yes` drops it" in told
+    assert "last" in told
+    assert shell.num_failed == 1
+    assert (made.views / "hd.sql").exists()
+
+
+def test_a_view_that_was_made_is_the_last_query(
+    made: Made, screen: Console, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cutlist.connect(made.root, views=tmp_path) as session:
+        shell = Shell(session, {"schema": ""}, cli.run, console=screen)
+        said(shell, "CREATE VIEW mine AS SELECT fps FROM my_videos;", ".schema --json")
+    assert '"name": "fps"' in capsys.readouterr().out
 
 
 def test_it_starts_without_torch(made: Made) -> None:

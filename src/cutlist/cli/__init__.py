@@ -19,31 +19,49 @@ import cutlist
 from cutlist import Session
 from cutlist.backfill import with_arguments
 from cutlist.catalog import fold_case
-from cutlist.cli import diff, lineage, plans, plot, runs, save, saved, waterfall
+from cutlist.cli import contents, diff, lineage, loader, plans, plot, runs, save, saved, waterfall
 from cutlist.cli.options import AsJson, Query, With, arguments
-from cutlist.cli.registry import COMMANDS, OPEN, State, command
+from cutlist.cli.registry import COMMANDS, LAST, OPEN, State, command
 from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_table, rows
 from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
+from cutlist.redacting import redacted
 from cutlist.statements import DropView, own_statement
 from cutlist.watch import watched
 
 __all__ = ["COMMANDS", "app", "main"]
 
+HELP = """Your training set is a SQL query: videos, images and their columns in Lance tables, selected by SQL.
+
+For scripts: what was asked for goes to standard output, alone; the rest to standard error. Every command has `--json`,
+and `--timeout SECONDS`. A query may come from a file, `-f FILE`, or standard input, `-`. SQL has the files of the root
+and of the working folder, and with `--allow-files` all.
+
+Exit status: 0; 1 an error, or not done in time; 2 no such command or option; 3 not there; 130 interrupted. An error is
+one line, with what to do instead; `--debug` adds the traceback.
+"""
+
 app = typer.Typer(
-    help="Your training set is a SQL query: videos, images and their columns in Lance tables, selected by SQL.",
-    no_args_is_help=True,
+    help=HELP,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
 
 app.add_typer(saved.app, name="selections")
+command(app)(contents.tables)
+command(app)(contents.views)
+command(app)(contents.schema)
+command(app, "loader")(loader.command)
 command(app)(waterfall.waterfall)
 command(app)(diff.diff)
 command(app, "lineage")(lineage.command)
 command(app, "plot")(plot.command)
 command(app, "save")(save.command)
+
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, which typer returns."""
 
 
 class Format(StrEnum):
@@ -76,6 +94,8 @@ def ingest(
 
     A shard (an uncompressed .tar, as WebDataset writes them) gives a row for each of its keys; .json, .txt and .cls
     members become columns.
+
+    Example: `cutlist ingest clips/ --table videos --root data`
 
     Example: `cutlist ingest clips/ --table videos --metadata captions.csv --root data`
 
@@ -129,6 +149,8 @@ def sql(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before DROP VIEW.")] = False,
 ) -> None:
     """Run SQL and print the rows. CREATE VIEW and DROP VIEW write and remove files of the folder of views.
+
+    Example: `cutlist sql "SELECT count(*) FROM hd" --root data`
 
     Example: `cutlist sql "CREATE VIEW hd AS SELECT * FROM videos WHERE height >= 1080" --root data`
 
@@ -199,6 +221,8 @@ def explain(
     """Show what a query reads: tables and versions, columns read now and later and why, filters, and bytes.
 
     The query is compiled for it, and not saved. No media byte is read.
+
+    Example: `cutlist explain hd --root data`
 
     Example: `cutlist explain "SELECT clip(video, 0, 2) AS frames, caption FROM hd" --root data`
     """
@@ -286,6 +310,8 @@ def backfill(
 
     No medium is written. A run that was stopped goes on where it was; `cutlist status` shows what there is.
 
+    Example: `cutlist backfill videos sharpness --root data`
+
     Example: `cutlist backfill videos sharpness --where "duration_seconds > 2" --view hd --root data`
 
     Example: `cutlist backfill images clip_embedding --with model=ViT-L-14 --with pretrained=openai --root data`
@@ -326,6 +352,8 @@ def sheet(
 ) -> None:
     """Draw the first samples of a query into a picture: a contact sheet.
 
+    Example: `cutlist sheet hd hd.png --root data`
+
     Example: `cutlist sheet "SELECT clip(video, 0, 2) AS frames, caption FROM hd" hd.png --root data`
     """
     count = session.sheet(query, out, num_samples=samples)
@@ -349,6 +377,8 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what an epoch has before training on it: samples, steps and samples left out of each bucket.
+
+    Example: `cutlist plan buckets --bucket-by bucket --root data`
 
     Example: `cutlist plan hd --bucket-by bucket --batch-budget tokens=65536 --world-size 8 --root data`
     """
@@ -382,6 +412,8 @@ def trace(
 ) -> None:
     """Show the samples of any step of a run, from any of its checkpoints: where each is stored, and how big it is.
 
+    Example: `cutlist trace --state ckpt.json --root data`
+
     Example: `cutlist trace --state ckpt.json --step 120431 --rank 3 --world-size 8 --sheet step.png --root data`
     """
     given = runs.load_state(state)
@@ -394,7 +426,7 @@ def trace(
         typer.echo(f"{sheet}: {found.num_samples} samples", err=as_json)
 
 
-@command(app)
+@command(app, files=True)
 def shell(session: Session) -> None:
     """Open a shell: SQL with completion, history and pictures, and every command of this list with a dot before it.
 
@@ -412,34 +444,50 @@ def shell(session: Session) -> None:
     try:
         opened.run()
     finally:
-        opened.session.close()  # it may be another by then
+        opened.close()
+    if opened.num_failed and not sys.stdin.isatty():
+        raise typer.Exit(1)
 
 
-def run(session: Session, words: Sequence[str]) -> None:
+def run(session: Session, words: Sequence[str], last: str = "") -> None:
     """Run a command on an open session.
+
+    Args:
+        last: The query that it takes if none is among its words.
 
     Raises:
         CutlistError: as the command does, or if the words are none.
     """
-    token = OPEN.set(session)
+    token, queries = OPEN.set(session), LAST.set(last)
     try:
-        app(list(words), standalone_mode=False, prog_name="cutlist")
+        if app(list(words), standalone_mode=False, prog_name="cutlist") == INTERRUPTED:
+            raise KeyboardInterrupt
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except typer.Exit:
-        pass
     except Exception as error:
-        told = getattr(error, "format_message", None)  # a usage error of typer, which has no public name
+        told = _misused(error)
         if told is None:
             raise
-        raise SettingsError(f".{' '.join(words)}: {told()}") from error
+        raise SettingsError(f".{told}") from error
     finally:
         OPEN.reset(token)
+        LAST.reset(queries)
+
+
+def _misused(error: Exception) -> str | None:
+    """Return what a usage error of typer, which has no public name, says in one line; None for any other error."""
+    context = getattr(error, "ctx", None)
+    if not hasattr(error, "format_message"):
+        return None
+    path = context.command_path if context is not None else "cutlist"
+    name = path.partition(" ")[2]
+    said = " ".join(error.format_message().split()).rstrip(".").removeprefix("Invalid value: ")
+    return f"{name}: {said}; `{path} --help` has an example" if name else f"{said}; `{path} --help` lists all"
 
 
 @app.command()
 def version(as_json: AsJson = False) -> None:
-    """Print the version of cutlist and of the libraries that decide what a query means. Needs no root.
+    """Print the version of cutlist, and of the libraries that decide what a query means. Needs no root.
 
     Example: `cutlist version`
     """
@@ -460,20 +508,30 @@ def main() -> None:
     complain = Console(stderr=True, soft_wrap=True, highlight=False).print
 
     def warn(message: Warning | str, *_: Any, **__: Any) -> None:
-        complain(f"[bold yellow]warning:[/bold yellow] {escaped(str(message))}")
+        complain(f"[bold yellow]warning:[/bold yellow] {escaped(redacted(str(message)))}")
 
     warnings.showwarning = warn
     try:
-        app()
+        if len(sys.argv) < 2:
+            sys.argv.append("--help")
+        status = app(standalone_mode=False, prog_name="cutlist")
+    except typer.Abort:  # asked, and answered no
+        complain("nothing is done")
+        sys.exit(1)
     except CutlistError as error:
         if State.debug:
             raise
-        complain(f"[bold red]error:[/bold red] {escaped(str(error))}")
+        complain(f"[bold red]error:[/bold red] {escaped(redacted(str(error)))}")
         sys.exit(3 if isinstance(error, NotFoundError) else 1)
-    except SystemExit as error:
-        if error.code == 130:  # typer's own, after Ctrl-C
-            if State.timed_out is not None:
-                complain(f"[bold red]error:[/bold red] not done after {State.timed_out:g} s (--timeout)")
-                sys.exit(1)
-            complain("interrupted; what was committed before stays")
-        raise
+    except Exception as error:
+        told = _misused(error)
+        if told is None:
+            raise
+        complain(f"[bold red]error:[/bold red] {escaped(told)}")
+        sys.exit(2)
+    if status == INTERRUPTED and State.timed_out is not None:
+        complain(f"[bold red]error:[/bold red] not done after {State.timed_out:g} s (--timeout)")
+        sys.exit(1)
+    if status == INTERRUPTED:
+        complain("interrupted; what was committed before stays")
+    sys.exit(status)

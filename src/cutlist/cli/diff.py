@@ -29,6 +29,8 @@ def diff(
 
     Samples are the same if their media are the same rows, of any version of a table, decoded in the same way.
 
+    Example: `cutlist diff hd hd_middles --root data`
+
     Example: `cutlist diff hd hd_middles --sheet diff.png --root data`
 
     Example: `cutlist diff "selection('3f2a91')" hd --on id --root data`

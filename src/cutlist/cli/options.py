@@ -13,6 +13,9 @@ Root = Annotated[str | None, typer.Option(help="Folder or URI of the tables. [de
 Views = Annotated[str | None, typer.Option(help="Folder of the views. [default: CUTLIST_VIEWS, else sql]")]
 Query = Annotated[str, typer.Argument(help="A SELECT, or the name of a view.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AllowFiles = Annotated[
+    bool, typer.Option("--allow-files", help="Let SQL use any file, the network and extensions of DuckDB.")
+]
 With = Annotated[
     list[str] | None, typer.Option("--with", help="An argument of it, ARGUMENT=VALUE; any number of times.")
 ]

@@ -2,17 +2,19 @@
 
 A command is a function whose first parameter is an open session; what else it takes are options and arguments of typer.
 All get the same options besides: where the tables are, how long the command may take, whether an error comes with its
-traceback. One that takes a `query` reads it from a file, too, or from standard input.
+traceback. One that takes a `query` reads it from a file, too, or from standard input, and in the shell it is the last
+one if no other is given.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,10 +22,12 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import cutlist
 from cutlist import Session
-from cutlist.cli.options import Root, Views
+from cutlist.catalog import fold_case
+from cutlist.cli.options import AllowFiles, Root, Views
 from cutlist.errors import SettingsError
 
 Timeout = Annotated[float | None, typer.Option(help="Stop after so many seconds, with exit status 1.", min=0.001)]
@@ -40,8 +44,13 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     "debug": (Debug, False),
 }
 
+_OF_QUERIES: dict[str, tuple[Any, Any]] = {"file": (QueryFile, None), "allow_files": (AllowFiles, False)}
+
 OPEN: ContextVar[Session | None] = ContextVar("OPEN", default=None)
 """The session that commands run on, if one is open: that of the shell."""
+
+LAST: ContextVar[str] = ContextVar("LAST", default="")
+"""The last query of the shell, which commands take that are given none."""
 
 COMMANDS: dict[str, Callable[..., None]] = {}
 """Every command by its name."""
@@ -54,14 +63,60 @@ class State:
     timed_out: float | None = None
 
 
+class Command(TyperCommand):
+    """A command whose query may come from elsewhere, and of whose words those that begin with a comment are no options.
+
+    The query is the first of its words. With `--file`, or the last query of the shell, the others move up by one.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the words that are left when options and arguments are taken, as typer does."""
+        args = self._plain(args)
+        names = [each.name for each in self.params if each.param_type_name == "argument" and each.name is not None]
+        if names[:1] == ["query"]:
+            values, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
+            given = [each for name in names if isinstance(each := values.get(name), str)] + rest
+            if values.get("file") is not None:
+                if len(given) >= len(names):
+                    raise typer.BadParameter("give the query or --file, not both", ctx)
+                args = [_IN_FILE, *args]
+            elif LAST.get() and self._lacks_query(given, len(names)):
+                args = self._plain([LAST.get()]) + args
+        return super().parse_args(ctx, args)
+
+    def _lacks_query(self, given: Sequence[str], most: int) -> bool:
+        """Return whether the words that are given are those after a query: too few, or the first names nothing."""
+        function, session = COMMANDS[self.name or ""], OPEN.get()
+        own = list(inspect.signature(function, eval_str=True).parameters.values())
+        if not _is_required(own) or len(given) >= most:
+            return False
+        required = 1 + sum(each.required for each in self.params if each.param_type_name == "argument")
+        if len(given) < required or session is None:
+            return True
+        is_name = any(fold_case(names, given[0]) is not None for names in (session.tables, session.views))
+        return not is_name and re.search(r"[\s(]|^-$", given[0]) is None
+
+    def _plain(self, args: Sequence[str]) -> list[str]:
+        """Return words of which none that begins with a comment of SQL reads like an option: it gets a space before."""
+        options = {name for each in self.params for name in each.opts}
+        return [
+            f" {each}" if re.match(r"--.*\s", each, re.DOTALL) and each.partition("=")[0] not in options else each
+            for each in args
+        ]
+
+
+_IN_FILE = "the query is in --file"
+
+
 def command(
-    app: typer.Typer, name: str | None = None, *, create: bool = False
+    app: typer.Typer, name: str | None = None, *, create: bool = False, files: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that registers a command.
 
     Args:
         name: Default: that of the function.
         create: Whether a root that is not there is made when something is written.
+        files: Whether it has `--allow-files`, as those have that take a query.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -72,15 +127,17 @@ def command(
         @functools.wraps(function)
         def run(**given: Any) -> None:
             where = {key: given.pop(key) for key in _COMMON}
+            where["allow_files"] = given.pop("allow_files", False)
             State.debug, State.timed_out = where["debug"], None
             if takes_query:
                 given["query"] = _query(given.get("query"), given.pop("file"), required=_is_required(own))
-            with _limited(where["timeout"]), _opened(where["root"], where["views"], create=create) as session:
+            with _limited(where["timeout"]), _opened(where, create=create) as session:
                 function(session, **given)
 
-        run.__signature__ = _signature(own[1:], takes_query=takes_query)  # type: ignore[attr-defined]
+        more = {name: each for name, each in _OF_QUERIES.items() if takes_query or (files and name == "allow_files")}
+        run.__signature__ = _signature(own[1:], more)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
-        app.command(called)(run)
+        app.command(called, cls=Command)(run)
         COMMANDS[called] = function
         return function
 
@@ -91,10 +148,10 @@ def _is_required(parameters: list[inspect.Parameter]) -> bool:
     return any(each.name == "query" and each.default is inspect.Parameter.empty for each in parameters)
 
 
-def _signature(own: list[inspect.Parameter], *, takes_query: bool) -> inspect.Signature:
-    """Return the parameters of a command: its own, its query optional, and those of all commands."""
+def _signature(own: list[inspect.Parameter], more: Mapping[str, tuple[Any, Any]]) -> inspect.Signature:
+    """Return the parameters of a command: its own, its query optional, and those of commands of its kind and of all."""
     kept = [each.replace(default=None) if each.name == "query" else each for each in own]
-    common = {"file": (QueryFile, None), **_COMMON} if takes_query else _COMMON
+    common = {**more, **_COMMON}
     kept += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in common.items()
@@ -104,8 +161,6 @@ def _signature(own: list[inspect.Parameter], *, takes_query: bool) -> inspect.Si
 
 def _query(given: str | None, file: Path | None, *, required: bool) -> str | None:
     """Return the text of a query that is given as an argument, in a file, or on standard input."""
-    if given is not None and file is not None:
-        raise typer.BadParameter("give the query or --file, not both")
     if given == "-" or (file is not None and str(file) == "-"):
         return sys.stdin.read()
     if file is None:
@@ -119,13 +174,15 @@ def _query(given: str | None, file: Path | None, *, required: bool) -> str | Non
 
 
 @contextmanager
-def _opened(root: str | None, views: str | None, *, create: bool) -> Iterator[Session]:
+def _opened(where: Mapping[str, Any], *, create: bool) -> Iterator[Session]:
     """Return the session that the shell has open, unless another root is asked for; or a new one."""
-    session = OPEN.get()
+    session, root, views, allow_files = OPEN.get(), where["root"], where["views"], where["allow_files"]
     if session is not None and root is None and views is None:
+        if allow_files and not session.allow_files:
+            raise SettingsError("--allow-files: this shell is without; start it anew, `cutlist shell --allow-files`")
         yield session
         return
-    with cutlist.connect(root, views=views, create=create) as opened:
+    with cutlist.connect(root, views=views, create=create, allow_files=allow_files) as opened:
         yield opened
 
 

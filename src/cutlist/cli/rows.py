@@ -8,9 +8,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from cutlist.selection import Source
-from cutlist.values import rows, text, write_csv, write_json
+from cutlist.values import cell_text, ref_text, rows, type_name, write_csv, write_json
 
 __all__ = ["SHOWN_ROWS", "escaped", "print_csv", "print_json", "print_table", "rows"]
 
@@ -31,11 +32,21 @@ def print_table(
 ) -> None:
     table = RichTable(header_style="bold", row_styles=["", "dim"])
     for name, kind in zip(names, types, strict=True):
-        kind = "media" if kind.startswith('STRUCT("source" USMALLINT') else kind.lower()
-        number = kind.startswith(("bigint", "integer", "double", "float", "decimal", "hugeint", "ubigint", "smallint"))
-        table.add_column(f"{name}\n[dim]{kind}[/dim]", justify="right" if number else "left", overflow="fold")
+        short = type_name(kind)
+        number = (
+            short.startswith(("bigint", "integer", "double", "float", "decimal", "hugeint", "ubigint", "smallint"))
+            and "[" not in short
+        )
+        table.add_column(
+            f"{escaped(name)}\n[dim]{escaped(short)}[/dim]", justify="right" if number else "left", overflow="fold"
+        )
     for row in rows[:SHOWN_ROWS]:
-        table.add_row(*("[dim]NULL[/dim]" if value is None else escaped(_shown(value, sources)) for value in row))
+        cells = [
+            cell_text(value, kind, lambda ref: ref_text(ref, sources)) for value, kind in zip(row, types, strict=True)
+        ]
+        table.add_row(
+            *(Text(each, style="dim" if value is None else "") for each, value in zip(cells, row, strict=True))
+        )
     console = Console()
     console.print(table)
     if len(rows) > SHOWN_ROWS:
@@ -44,8 +55,3 @@ def print_table(
 
 def escaped(text: str) -> str:
     return text.replace("[", r"\[")
-
-
-def _shown(value: Any, sources: Sequence[Source]) -> str:
-    """Return a value as a table shows it: floats with six digits."""
-    return f"{value:.6g}" if isinstance(value, float) else text(value, sources)

@@ -21,6 +21,8 @@ def command(
 ) -> None:
     """Write the rows of a query to a file: whole or not at all. Media references become text; no medium is read.
 
+    Example: `cutlist save hd hd.parquet --root data`
+
     Example: `cutlist save "SELECT id, caption FROM hd" captions.parquet --root data`
     """
     count = watched(

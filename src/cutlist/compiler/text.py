@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from cutlist.errors import QueryError
+
+logging.getLogger("sqlglot").setLevel(
+    logging.ERROR
+)  # it would print statements that it does not know, as CREATE SECRET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""The two DuckDB instances: one for compiling, which can touch no file, and one for ad-hoc SQL."""
+"""The two DuckDB instances: one for compiling, which can touch no file, and one for ad-hoc SQL, which may be confined.
+
+Confined, SQL has only the files of some folders, whatever symbolic links and `..` lead there: nothing of the network,
+no extensions, no secrets, and settings that could open more are locked.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import contextlib
 import re
 import tempfile
 import weakref
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
+from pathlib import Path
 
 import duckdb
 
-from cutlist.errors import CatalogError
+from cutlist.errors import CatalogError, QueryError
 from cutlist.media.reference import FIELDS
 
 DUCKDB_VERSION = duckdb.__version__
@@ -26,6 +32,28 @@ DECODE_MACROS = frozenset(call.partition("(")[0] for call, _ in _DECODE_MACRO.fi
 _PROGRESS = {"enable_progress_bar": "true", "enable_progress_bar_print": "false", "progress_bar_time": "0"}
 """Settings of each cursor by which its progress is known, and not printed."""
 
+_SETTABLE = (
+    *_PROGRESS,
+    "default_null_order",
+    "default_order",
+    "max_memory",
+    "memory_limit",
+    "schema",
+    "search_path",
+    "threads",
+    "TimeZone",
+)
+"""Settings that confined SQL may change."""
+
+_REFUSED = re.compile(
+    r" - file system operations are disabled by configuration|(is|has been) disabled (by|through) configuration"
+    r"|the configuration has been locked|Persistent secrets are disabled|automatically install the required extension"
+)
+_SECRET = re.compile(r"\bCREATE\s+(OR\s+REPLACE\s+)?((TEMP|TEMPORARY|PERSISTENT)\s+)?SECRET\b", re.IGNORECASE)
+
+CONFINED = "SQL here has the files of the root and of the working folder alone; --allow-files lifts that"
+"""What is said where confined SQL wants more."""
+
 
 def bind_media_once(cursor: duckdb.DuckDBPyConnection) -> None:
     """Redefine the decode macros on one cursor so that each evaluates its medium once, by a lambda over a list of one.
@@ -38,24 +66,64 @@ def bind_media_once(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(f"CREATE TEMP MACRO {call} AS list_transform([m], lambda r: {once})[1]")
 
 
-def _connect(spill: str, *, sandbox: bool) -> duckdb.DuckDBPyConnection:
-    """Return an instance that spills into a folder. Its time zone is UTC, so that no row depends on the machine's."""
-    connection = duckdb.connect(config={"python_enable_replacements": "false", "temp_directory": spill})
+def _connect(spill: str, *, folders: Sequence[str] | None) -> duckdb.DuckDBPyConnection:
+    """Return an instance that spills into a folder. Its time zone is UTC, so that no row depends on the machine's.
+
+    Args:
+        folders: The only ones whose files it may read and write; None: all files are open to it.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "python_enable_replacements": "false",
+        "temp_directory": spill,
+        "allow_unredacted_secrets": "false",
+    }
+    connection = duckdb.connect(config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a cursor has no settings of the connection that made it
     fields = ", ".join(f'"{name}" {kind}' for name, kind in FIELDS)
     connection.execute(f"CREATE TYPE media AS STRUCT({fields})")
     connection.execute(_MACROS)
-    if sandbox:
+    if folders is not None:
+        connection.execute("SET allow_persistent_secrets = false")
+        connection.execute(f"SET allowed_directories = [{', '.join(map(_folder, folders))}]")
         connection.execute("SET enable_external_access = false")
-        connection.execute(f"SET allowed_configs = {list(_PROGRESS)}")
+        connection.execute(f"SET allowed_configs = {list(_SETTABLE if folders else _PROGRESS)}")
         connection.execute("SET lock_configuration = true")
     return connection
+
+
+def _folder(path: str) -> str:
+    """Return a folder as DuckDB takes it: by its real path, as a literal."""
+    return "'" + f"{Path(path).resolve()}/".replace("'", "''") + "'"
 
 
 class Databases:
     """The two DuckDB instances, each started when first used."""
 
     _closed = False
+
+    def __init__(self, folders: Sequence[str] | None = None):
+        """Make both.
+
+        Args:
+            folders: The only ones whose files ad-hoc SQL may read and write; None: all files are open to it.
+        """
+        self.folders = folders
+
+    def refuse_secrets(self, text: str) -> None:
+        """Refuse CREATE SECRET where SQL is confined: nothing that is in reach needs one.
+
+        Raises:
+            QueryError: if a text has it.
+        """
+        if self.folders is not None and _SECRET.search(text):
+            raise QueryError(f"query: CREATE SECRET: {CONFINED}")
+
+    def told(self, said: str) -> str:
+        """Return what an error of ad-hoc SQL says, with what to do where it is refused because SQL is confined."""
+        if self.folders is None or _REFUSED.search(said) is None:
+            return said
+        plain = said.replace(" - file system operations are disabled by configuration", "").replace('""', '"')
+        return f"{plain.rstrip('.')}; {CONFINED}"
 
     @cached_property
     def _spill(self) -> tempfile.TemporaryDirectory[str]:
@@ -65,12 +133,12 @@ class Databases:
     @cached_property
     def adhoc(self) -> duckdb.DuckDBPyConnection:
         """For ad-hoc SQL: what a user makes in it stays until it is closed."""
-        return _connect(f"{self._spill.name}/adhoc", sandbox=False)
+        return _connect(f"{self._spill.name}/adhoc", folders=self.folders)
 
     @cached_property
     def compiling(self) -> duckdb.DuckDBPyConnection:
         """For compiling: no access to files, locked configuration."""
-        return _connect(f"{self._spill.name}/compiling", sandbox=True)
+        return _connect(f"{self._spill.name}/compiling", folders=())
 
     def cursor(self, *, compiling: bool) -> duckdb.DuckDBPyConnection:
         """Return a cursor of one of the two, known to `interrupt` while it lives.

@@ -32,7 +32,7 @@ from cutlist.compiler import (
     quoted,
     table_names,
 )
-from cutlist.engine.databases import DECODE_MACROS, Databases, bind_media_once
+from cutlist.engine.databases import CONFINED, DECODE_MACROS, Databases, bind_media_once
 from cutlist.engine.define import define_selection, define_table, numbered
 from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
@@ -154,6 +154,7 @@ class Engine:
 
     def _sql_by_words(self, query: str) -> duckdb.DuckDBPyRelation | None:
         """Run text that is not one query: every table and view whose name is a word of it is defined."""
+        self.databases.refuse_secrets(query)
         words = {word.lower() for word in re.findall(r"[\w/]+", query)}
         names = [name for name in (*self.snapshot.tables, *self.views) if name.lower() in words]
         probe = parse("SELECT 1 FROM " + ", ".join(map(quoted, names)) if names else "SELECT 1")
@@ -195,7 +196,7 @@ class Engine:
             if table is not None:
                 place = locate("query", query, max(query.lower().find(table.lower()), 0))
                 raise QueryError(self.no_table(place, table)) from error
-            raise QueryError(message("query", query, error)) from error
+            raise QueryError(self.databases.told(message("query", query, error))) from error
 
     def plan(self, statement: Statement, *, strict: bool) -> Plan:
         """Return what a statement and its views name.
@@ -355,7 +356,8 @@ class Engine:
                 raise QueryError(_no_column(self, statement, binding, column)) from error
             if table is not None:
                 raise QueryError(self.no_table(_place_of(statement, table), table)) from error
-            raise QueryError(message(statement.place, statement.text, error)) from error
+            said = message(statement.place, statement.text, error)
+            raise QueryError(said if binding.plan.strict else self.databases.told(said)) from error
 
     def _not_there(self, place: str, name: str, made: Iterable[str] = ()) -> str:
         """Return the message for a name that is neither table nor view: its place, the nearest name, and all names."""
@@ -369,6 +371,8 @@ class Engine:
             return (
                 f"{place}: {it} is there, but only a plain name in a FROM clause means it: FROM {it}, or DESCRIBE {it}"
             )
+        if self.databases.folders is not None and re.search(r"^[~/]|://|\.\w{2,7}$", name):
+            return f'{place}: no table or view "{name}", and no file that is open to it: {CONFINED}'
         made = []
         if "adhoc" in self.databases.__dict__:  # tables that the user made in this session
             made = self.databases.adhoc.cursor().execute("SELECT table_name FROM duckdb_tables()").fetchall()

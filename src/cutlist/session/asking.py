@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cutlist.contents import ColumnFacts, TableFacts, ViewFacts, columns_of, tables_of, views_of
 from cutlist.diff import Diff, diff
 from cutlist.drawing import draw_sheet, picture_file
-from cutlist.errors import (
-    SelectionError,
-)
+from cutlist.errors import SelectionError
 from cutlist.explain import Explanation, explain
 from cutlist.exporting import rows_file, save_rows
 from cutlist.lineage import lineage_of
@@ -29,6 +28,30 @@ from cutlist.session.opened import Opened
 
 class Asking(Opened):
     """Questions about queries; none of them changes a table."""
+
+    def describe_tables(self) -> list[TableFacts]:
+        """Return what is to be told of each table: version, rows, media columns, bytes, featurizers."""
+        return tables_of(self._engine)
+
+    def describe_views(self) -> list[ViewFacts]:
+        """Return what is to be told of each view: its description and file, and why it cannot be bound, if so."""
+        return views_of(self._engine)
+
+    def schema(self, query: str) -> list[ColumnFacts]:
+        """Return the columns of a table or a view by its name, or of a query: their types, which are media, and which
+        featurizers made them. Reads no row.
+
+        Raises:
+            QueryError: if it is not one SELECT that DuckDB can bind.
+
+        Examples:
+            >>> import tempfile
+            >>> from cutlist import connect
+            >>> with connect(tempfile.mkdtemp()) as session:
+            ...     [(each.name, each.type) for each in session.schema("SELECT 1 AS n, 'a' AS t")]
+            [('n', 'INTEGER'), ('t', 'VARCHAR')]
+        """
+        return columns_of(self._engine, self._plan(query))
 
     def lint(self, query: str | None = None) -> list[Remark]:
         """Return what the checks have to say about a query, or about every view; compiles nothing.

@@ -39,14 +39,18 @@ class Opened:
         *,
         versions: Mapping[str, int | str] | None = None,
         folder: Path | None = None,
+        allow_files: bool = True,
     ):
         self.store = store
+        self.allow_files = allow_files
         self.settings = settings
-        self._views_folder = Path(settings.views) if folder is None else folder
+        self.views_folder = Path(settings.views) if folder is None else folder
         self.views = dict(views)
         self._log = Log(store)
+        mine = [*([store.root] if store.is_local else []), str(Path.cwd())]
+        databases = Databases(None if allow_files else mine)
         snapshot = Snapshot.take(store, versions)
-        self._engine = Engine(snapshot, self.views, _saved(store, settings), Databases(), Encoders())
+        self._engine = Engine(snapshot, self.views, _saved(store, settings), databases, Encoders())
         lower = {name.lower() for name in self.tables}
         for name in sorted(each for each in self.views if each.lower() in lower):
             warnings.warn(

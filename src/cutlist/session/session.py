@@ -32,6 +32,7 @@ def connect(
     versions: Mapping[str, int | str] | None = None,
     create: bool = False,
     settings: Settings | None = None,
+    allow_files: bool = True,
 ) -> Session:
     """Return a session over the Lance tables in a folder or object store.
 
@@ -42,6 +43,8 @@ def connect(
         versions: Name of a table → its version, or a tag; default the latest of each.
         create: Whether a local root that is not there is made, when something is first written.
         settings: Settings in place of those of the environment.
+        allow_files: Whether `sql` has the files of this machine, the network and DuckDB's extensions; without, it has
+            only the files of the root and of the working folder. The command line and the shell are without.
 
     Raises:
         CatalogError: if the root, or a `views` that was given, is not there.
@@ -57,7 +60,8 @@ def connect(
     store = Store.at(where, storage_options=storage_options, settings=settings, create=create)
     given = views is not None or "views" in settings.model_fields_set
     folder = Path(settings.views if views is None else views)
-    return Session(store, load_views(folder, required=given), settings, versions=versions, folder=folder)
+    found = load_views(folder, required=given)
+    return Session(store, found, settings, versions=versions, folder=folder, allow_files=allow_files)
 
 
 class Session(Asking, Training, Tables):
@@ -109,7 +113,7 @@ class Session(Asking, Training, Tables):
     def _defined(self, statement: CreateView | DropView, typed: str) -> dict[str, Any]:
         """Run a CREATE VIEW or a DROP VIEW statement."""
         if isinstance(statement, CreateView):
-            view = create_view(self._engine, self._views_folder, statement, typed)
+            view = create_view(self._engine, self.views_folder, statement, typed)
             self.views[view.name] = view
             return {"created": view.name, "file": view.path, "description": view.description}
         dropped, broken = drop_view(self._engine, statement, typed)

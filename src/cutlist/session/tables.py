@@ -280,17 +280,18 @@ class Tables(Opened):
         finally:
             self.refresh()
 
-    def status(self, table: str | None = None) -> list[FeatureStatus]:
+    def status(self, table: str | None = None, *, features: Collection[str] | None = None) -> list[FeatureStatus]:
         """Return how complete the features are: by featurizer how many rows have a value, an old one, a failure, none.
 
         Args:
             table: Its name; default: every table.
+            features: Names of featurizers; default: all that made columns.
 
         Raises:
             CatalogError: if there is no such table.
         """
         found = self.tables.values() if table is None else [self._table(table)]
-        return [status for each in found for status in status_of(self.store, each)]
+        return [status for each in found for status in status_of(self.store, each, features)]
 
     def _refreshed(self, statement: Refresh) -> BackfillReport:
         """Run a REFRESH COLUMN statement."""

@@ -3,7 +3,8 @@
 | file | what is in it |
 |---|---|
 | `shell` | the loop: statements of SQL, commands with a dot |
-| `prompt` | editing, history, keys, the toolbar |
+| `prompt` | editing, history, keys |
+| `toolbar` | what stands below: tables, and rows and features of the last query |
 | `completion` | names of the live catalog, with what they are |
 | `answers` | a result as a table that fits the terminal |
 | `cells` | a value as a short text; a medium as what a probe said of it |

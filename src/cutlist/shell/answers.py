@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutlist.shell.cells import Facts, cell, facts_of, references
+from cutlist.values import rows, type_name
 
 if TYPE_CHECKING:
     from cutlist import Session
@@ -43,34 +44,9 @@ class Answer:
 
 def read(relation: Any, most: int) -> Answer:
     """Return the first rows of a relation."""
-    rows: list[tuple[Any, ...]] = []
-    for batch in relation.limit(most + 1).to_arrow_reader():
-        rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    found = list(rows(relation.limit(most + 1)))
     types = [str(kind) for kind in relation.types]
-    return Answer(names=relation.columns, types=types, rows=rows[:most], is_whole=len(rows) <= most)
-
-
-def type_name(kind: str) -> str:
-    """Return a type as a header has it: short, lower case.
-
-    Examples:
-        >>> type_name("VARCHAR"), type_name("STRUCT(start_seconds DOUBLE, stop_seconds DOUBLE)[]")
-        ('varchar', 'struct(start_seconds, stop_seconds)[]')
-    """
-    if kind.startswith('STRUCT("source" USMALLINT'):
-        return "media" + kind[kind.rindex(")") + 1 :]
-    if kind.startswith("STRUCT("):
-        inside, end = kind[len("STRUCT(") : kind.rindex(")")], kind[kind.rindex(")") + 1 :]
-        depth, names, word = 0, [], ""
-        for letter in inside + ",":
-            depth += (letter in "([" and 1) or -(letter in ")]")
-            if letter == "," and depth == 0:
-                names.append(word.strip().split(" ")[0].strip('"'))
-                word = ""
-            else:
-                word += letter
-        return f"struct({', '.join(names)}){end}"
-    return kind.lower()
+    return Answer(names=relation.columns, types=types, rows=found[:most], is_whole=len(found) <= most)
 
 
 def as_table(session: Session, answer: Answer, width: int, pictures: Any = None) -> RenderableType:
@@ -118,7 +94,7 @@ def as_records(session: Session, answer: Answer) -> RenderableType:
     for number, row in enumerate(answer.rows, start=1):
         lines.append(Text(f"─ row {number} ".ljust(widest + 24, "─"), style="dim"))
         for name, kind, value in zip(answer.names, answer.types, row, strict=True):
-            lines.append(Text.assemble((name.rjust(widest), "bold"), " │ ", cell(value, kind, facts)))
+            lines.append(Text.assemble((name.rjust(widest), "bold"), " │ ", cell(value, kind, facts, whole=True)))
     return Group(*lines)
 
 

@@ -1,9 +1,7 @@
-"""A value as the short text that stands in a cell: media as what is known of them, vectors as their length and norm."""
+"""A value as a cell of the shell: the text of `cutlist.values`, media in it as what is known of them."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +11,12 @@ from rich.text import Text
 
 from cutlist.errors import CutlistError
 from cutlist.media.reference import MediaRef, to_ref
-from cutlist.values import is_reference
+from cutlist.values import cell_text, is_reference
 
 if TYPE_CHECKING:
     from cutlist import Session
 
-VECTOR_LENGTH = 8
-"""An ARRAY of so many numbers or more is shown as its length and norm."""
-
-LONGEST = 2000
-"""Characters of a value that are shown at most."""
-
 _FACTS = ("width", "height", "fps", "duration_seconds", "size_bytes")
-_KINDS = {"float": "f32", "double": "f64", "tinyint": "i8", "utinyint": "u8", "smallint": "i16", "integer": "i32"}
 
 Facts = Mapping[tuple[int, int], Mapping[str, Any]]
 """Source and row id of a medium → what is known of it."""
@@ -62,42 +53,26 @@ def facts_of(session: Session, refs: Sequence[MediaRef]) -> Facts:
     return found
 
 
-def cell(value: Any, kind: str, facts: Facts) -> Text:
+def cell(value: Any, kind: str, facts: Facts, *, whole: bool = False) -> Text:
     """Return a value as a cell.
 
     Args:
         kind: DuckDB's type of its column.
         facts: Of the media in it.
+        whole: Whether a list of structs is shown as it is, however long.
 
     Examples:
-        >>> str(cell([0.6, 0.8] + [0.0] * 6, "FLOAT[8]", {}))
-        'f32[8] ‖x‖=1.00'
         >>> str(cell(None, "INTEGER", {})), str(cell(0.1 + 0.2, "DOUBLE", {}))
         ('NULL', '0.3')
     """
-    if value is None:
-        return Text("NULL", style="dim italic")
-    if is_reference(value):
-        return Text(medium(value, facts), style="cyan")
-    if isinstance(value, bool):
-        return Text(str(value).lower())
-    if isinstance(value, float):
-        return Text(f"{value:.6g}")
-    if isinstance(value, bytes):
-        return Text(f"{decimal(len(value))} {value[:8].hex(' ')}{' …' if len(value) > 8 else ''}", style="dim")
-    if isinstance(value, list | tuple) and kind.endswith("]") and _is_vector(value):
-        norm = math.sqrt(sum(float(each) ** 2 for each in value))
-        base = kind.rsplit("[", 1)[0].lower()
-        return Text(f"{_KINDS.get(base, base)}[{len(value)}] ‖x‖={norm:.2f}")
-    if isinstance(value, list | tuple | dict):
-        return Text(json.dumps(_plain(value, facts), ensure_ascii=False)[:LONGEST])
-    return Text(str(value)[:LONGEST])
+    style = (
+        "cyan" if is_reference(value) else "dim italic" if value is None else "dim" if isinstance(value, bytes) else ""
+    )
+    return Text(cell_text(value, kind, lambda ref: medium(ref, facts), whole=whole), style=style)
 
 
-def medium(value: Mapping[str, Any], facts: Facts) -> str:
+def medium(ref: MediaRef, facts: Facts) -> str:
     """Return a media reference as `video 1280×720 24fps 8.0s 2.1 MB .clip(0, 2)`."""
-    ref = to_ref(value)
-    assert ref is not None
     known = facts.get((ref.source, ref.row), {})
     parts = [str(known.get("kind", "media"))]
     if known.get("width"):
@@ -110,20 +85,3 @@ def medium(value: Mapping[str, Any], facts: Facts) -> str:
         parts.append(decimal(known["size_bytes"]))
     ops = "".join(f".{op}" for op in ref.ops)
     return " ".join([*parts, ops] if ops else parts)
-
-
-def _is_vector(value: Sequence[Any]) -> bool:
-    return len(value) >= VECTOR_LENGTH and all(isinstance(each, int | float) for each in value)
-
-
-def _plain(value: Any, facts: Facts) -> Any:
-    """Return a value as JSON can hold it."""
-    if is_reference(value):
-        return medium(value, facts)
-    if isinstance(value, dict):
-        return {str(key): _plain(each, facts) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each, facts) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    return value if isinstance(value, bool | int | str) or value is None else str(value)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import Completer, ThreadedCompleter
-from prompt_toolkit.filters import has_completions
+from prompt_toolkit.filters import has_completions, is_searching
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.search import accept_search
 from prompt_toolkit.styles import Style
 from pygments.lexers.sql import PostgresLexer
+
+from cutlist.redacting import has_secret
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import AnyFormattedText
@@ -66,6 +69,28 @@ def is_complete(text: str) -> bool:
     return last == ";" and not quote
 
 
+class KeptHistory(FileHistory):
+    """What was typed, in a file that only its owner reads, without what has credentials in it."""
+
+    def __init__(self, file: Path):
+        file.touch(mode=0o600)
+        super().__init__(str(file))
+
+    def store_string(self, string: str) -> None:
+        """Add what was typed to the file, if it may be kept."""
+        if not has_secret(string):
+            super().store_string(string)
+
+
+def confirmed(question: str, *, input: Input | None = None, output: Output | None = None) -> bool:
+    """Ask for a yes, and return whether it was given; Enter, Ctrl-C and Ctrl-D are a no."""
+    try:
+        asked: PromptSession[str] = PromptSession(f"{question} (y/N) ", input=input, output=output)
+        return asked.prompt().strip().lower() in ("y", "yes")
+    except (KeyboardInterrupt, EOFError):
+        return False
+
+
 def make_prompt(
     completer: Completer,
     history: Path | None,
@@ -82,13 +107,18 @@ def make_prompt(
     """
     keys = KeyBindings()
 
-    @keys.add("enter", filter=~has_completions)
+    @keys.add("enter", filter=~has_completions & ~is_searching)
     def enter(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
         if is_complete(buffer.text) and not buffer.document.text_after_cursor.strip():
             buffer.validate_and_handle()
         else:
             buffer.insert_text("\n")
+
+    @keys.add("enter", filter=is_searching)
+    def run_found(event: KeyPressEvent) -> None:
+        accept_search()
+        event.app.current_buffer.validate_and_handle()
 
     @keys.add("escape", "enter")
     def run(event: KeyPressEvent) -> None:
@@ -102,7 +132,7 @@ def make_prompt(
         completer=ThreadedCompleter(completer),
         complete_while_typing=True,
         auto_suggest=AutoSuggestFromHistory(),
-        history=InMemoryHistory() if history is None else FileHistory(str(history)),
+        history=InMemoryHistory() if history is None else KeptHistory(history),
         enable_history_search=False,
         bottom_toolbar=toolbar,
         key_bindings=keys,

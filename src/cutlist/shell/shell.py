@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -14,32 +15,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prompt_toolkit.formatted_text import FormattedText
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 import cutlist
-from cutlist.errors import CutlistError, suggest
+from cutlist.errors import CutlistError, SettingsError, suggest
+from cutlist.redacting import redacted
 from cutlist.shell.answers import Answer, as_records, as_table, read
 from cutlist.shell.completion import Names, SqlCompleter
-from cutlist.shell.prompt import make_prompt
+from cutlist.shell.prompt import confirmed, is_complete, make_prompt
+from cutlist.shell.toolbar import Toolbar
+from cutlist.statements import CreateView, DropView, Refresh, own_statement
 from cutlist.watch import watched
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.formatted_text import FormattedText
+    from rich.console import RenderableType
 
     from cutlist import Session
 
 MOST_ROWS = 1000
 """Rows of a result that are read; `.save` has them all."""
 
-AFTER_QUERY = {"explain": 0, "compile": 0, "plan": 0, "lineage": 0, "waterfall": 0, "sheet": 1, "save": 1}
-"""Commands that take the last query if no other is given: how many words they have besides it."""
-
-Dispatch = Callable[["Session", Sequence[str]], None]
-"""Runs a command by its words, on a session."""
+Dispatch = Callable[["Session", Sequence[str], str], None]
+"""Runs a command by its words, on a session, with the query that it takes if it is given none."""
 
 OWN = {
     "help": "what there is: commands, keys",
@@ -86,15 +88,21 @@ class Shell:
         self._prompt_options = prompt
         self._options = {"timer": True, "expanded": False, "pictures": False, "pager": True}
         self._last = ""
-        self._said = ""
+        self._typed = ""
+        self._toolbar = Toolbar(self._redraw)
+        self._prompt: PromptSession[str] | None = None
+        self.num_failed = 0
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Ask and answer, until it is left."""
+        """Ask and answer, until it is left. What comes in through a pipe is run as it is."""
+        if not self._is_asking:
+            self._pipe()
+            return
         names = Names(self.session)
         completer = SqlCompleter(names, {**self._commands, **OWN})
-        prompt: PromptSession[str] = make_prompt(completer, self._history, self._toolbar, **self._prompt_options)
+        self._prompt = make_prompt(completer, self._history, self._below, **self._prompt_options)
         self.console.print(
             f"[bold]cutlist[/bold] {cutlist.__version__}: {len(self.session.tables)} tables, {len(self.session.views)} "
             f"views. End a statement with ; and Enter. [dim].help[/dim] says more."
@@ -102,7 +110,7 @@ class Shell:
         with self._warnings():
             while True:
                 try:
-                    text = prompt.prompt()
+                    text = self._prompt.prompt()
                 except KeyboardInterrupt:  # what was typed is dropped
                     continue
                 except EOFError:
@@ -113,6 +121,30 @@ class Shell:
                 if not self.answer(text):
                     return
 
+    def close(self) -> None:
+        """Stop what runs, and close the session."""
+        self._toolbar.stop(self.session, wait=True)
+        self.session.close()
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether somebody types, who can be asked."""
+        return bool(self._prompt_options) or sys.stdin.isatty()
+
+    def _pipe(self) -> None:
+        with self._warnings():
+            for each in statements(sys.stdin.read()):
+                if not self.answer(each):
+                    return
+
+    def _below(self) -> FormattedText:
+        width = 80 if self._prompt is None else self._prompt.app.output.get_size().columns
+        return self._toolbar.text(self.session, width)
+
+    def _redraw(self) -> None:
+        if self._prompt is not None:
+            self._prompt.app.invalidate()
+
     def answer(self, text: str) -> bool:
         """Run one statement or command; return whether to go on.
 
@@ -121,6 +153,7 @@ class Shell:
         text = text.strip()
         if not text:
             return True
+        self._toolbar.stop(self.session)
         try:
             if text.startswith("."):
                 return self._command(text)
@@ -136,7 +169,7 @@ class Shell:
     @contextmanager
     def _warnings(self) -> Iterator[None]:
         def warn(message: Warning | str, *_: Any, **__: Any) -> None:
-            self.console.print(Text.assemble(("warning: ", "bold yellow"), str(message)))
+            self.console.print(Text.assemble(("warning: ", "bold yellow"), redacted(str(message))))
 
         before, warnings.showwarning = warnings.showwarning, warn
         try:
@@ -146,7 +179,8 @@ class Shell:
 
     def _complain(self, error: CutlistError, text: str) -> None:
         """Tell an error; where it names a place in what was typed, show the line with the place underlined."""
-        self.console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        self.num_failed += 1
+        self.console.print(Text.assemble(("error: ", "bold red"), redacted(str(error))), soft_wrap=True)
         place = re.match(r"query:(\d+):(\d+):", str(error))
         if place is not None:
             lines = text.splitlines()
@@ -154,14 +188,19 @@ class Shell:
             if row <= len(lines):
                 line = lines[row - 1]
                 word = re.match(r"\w+", line[column - 1 :])
-                self.console.print(Text(f"  {line}"), soft_wrap=True)
+                self.console.print(Text(f"  {redacted(line)}"), soft_wrap=True)
                 self.console.print(Text(" " * (column + 1) + "^" * (len(word[0]) if word else 1), style="bold red"))
 
     # -- SQL ----------------------------------------------------------------------------------------------------------
 
     def _statement(self, text: str) -> None:
         query = text.rstrip().removesuffix(";")
-        self._last = query
+        own = own_statement(query)
+        if isinstance(own, DropView) and not self._may_drop(own):
+            return
+        self._typed = query
+        if own is None:
+            self._last = query
         began, before = time.perf_counter(), bytes_read()
         relation = self.session.sql(query)
         if relation is None:
@@ -177,9 +216,27 @@ class Shell:
             )
         self._show(answer)
         count = f"{len(answer.rows):,} row{'s' if len(answer.rows) != 1 else ''}"
-        self._said = count if answer.is_whole else f"more than {count}"
+        if isinstance(own, CreateView):
+            self._last = own.name
+        if self._is_asking and not isinstance(own, DropView | Refresh):
+            is_known = own is None and answer.is_whole
+            self._toolbar.look(self.session, self._last, len(answer.rows) if is_known else None)
         more = "" if answer.is_whole else "the first "
         self._after(f"{more}{count}", began, before)
+
+    def _may_drop(self, statement: DropView) -> bool:
+        """Ask before a view's file is removed.
+
+        Raises:
+            SettingsError: if nobody can be asked.
+        """
+        if not self._is_asking:
+            name = statement.name
+            raise SettingsError(f"DROP VIEW {name}: nobody can be asked here; `cutlist sql --yes` drops it")
+        if confirmed(f"Drop the view {statement.name}, and remove its file?", **self._prompt_options):
+            return True
+        self.console.print("nothing is dropped")
+        return False
 
     def _show(self, answer: Answer) -> None:
         if not answer.rows and not answer.names:
@@ -189,13 +246,16 @@ class Shell:
         else:
             pictures = self._drawing() if self._options["pictures"] else None
             shown = as_table(self.session, answer, self.console.width, pictures)
-        rows = len(answer.rows) * (len(answer.names) + 1 if self._options["expanded"] else 1)
-        if self._options["pager"] and self.console.is_terminal and rows > self.console.height - 6:
+        if self._options["pager"] and self.console.is_terminal and self._is_long(shown):
             os.environ.setdefault("LESS", "-FRSX")
             with self.console.pager(styles=True):
                 self.console.print(shown)
         else:
             self.console.print(shown)
+
+    def _is_long(self, shown: RenderableType) -> bool:
+        """Return whether an answer is longer than the screen; with pictures it is not paged, as pagers know none."""
+        return not self._options["pictures"] and len(self.console.render_lines(shown)) > self.console.height - 4
 
     def _drawing(self) -> Any:
         try:
@@ -229,9 +289,7 @@ class Shell:
         elif name in self._options:
             self._switch(name, words)
         elif name in self._commands or name == "selections":
-            if self._last and len(words) == AFTER_QUERY.get(name, -1):
-                words = [self._last, *words]
-            self._dispatch(self.session, [name, *words])
+            self._dispatch(self.session, [name, *words], self._last)
         else:
             known = [*self._commands, *OWN]
             raise CutlistError(f'no command "{name}"{suggest(name, known)} .help lists them')
@@ -245,7 +303,7 @@ class Shell:
 
     def _do_help(self, words: Sequence[str]) -> None:
         if words:
-            self._dispatch(self.session, [*words, "--help"])
+            self._dispatch(self.session, [*words, "--help"], "")
             return
         table = Table("command", "", header_style="bold", box=None, padding=(0, 2, 0, 0))
         for name, what in sorted({**self._commands, **OWN}.items()):
@@ -259,19 +317,21 @@ class Shell:
     def _do_open(self, words: Sequence[str]) -> None:
         if not 1 <= len(words) <= 2:
             raise CutlistError(".open ROOT [VIEWS]: expected the root, and the folder of the views if it is another")
-        opened = cutlist.connect(words[0], views=words[1] if len(words) == 2 else None)
-        self.session.close()
+        opened = cutlist.connect(
+            words[0], views=words[1] if len(words) == 2 else None, allow_files=self.session.allow_files
+        )
+        self.close()
         self.session = opened
         self.console.print(repr(opened))
 
     def _do_edit(self, words: Sequence[str]) -> None:
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
         with tempfile.NamedTemporaryFile("w+", suffix=".sql", encoding="utf-8") as file:
-            file.write(self._last)
+            file.write(self._typed)
             file.flush()
             subprocess.run([*shlex.split(editor), file.name], check=False)
             text = Path(file.name).read_text(encoding="utf-8")
-        if text.strip() and text.strip() != self._last.strip():
+        if text.strip() and text.strip() != self._typed.strip():
             self.console.print(Text(text))
             self._statement(text)
 
@@ -290,15 +350,6 @@ class Shell:
         self.session.refresh()
         self.console.print(repr(self.session))
 
-    # -- the toolbar --------------------------------------------------------------------------------------------------
-
-    def _toolbar(self) -> FormattedText:
-        tables = "  ".join(f"{name}@{table.version}" for name, table in self.session.tables.items() if name[0] != "_")
-        parts = [("class:bottom-toolbar.root", f" {self.session.store.root}  "), ("", tables)]
-        if self._said:
-            parts.append(("", f"  │ {self._said}"))
-        return FormattedText(parts)
-
 
 def statements(text: str) -> list[str]:
     """Return the statements of a text: parts that end with a semicolon outside of quotes, and lines that are commands.
@@ -307,8 +358,6 @@ def statements(text: str) -> list[str]:
         >>> statements("SELECT ';';\\n.tables\\nFROM t")
         ["SELECT ';';", '.tables', 'FROM t']
     """
-    from cutlist.shell.prompt import is_complete
-
     found: list[str] = []
     held = ""
     for line in text.splitlines(keepends=True):

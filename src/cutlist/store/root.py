@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import lance
-import lance_namespace
 import numpy as np
 import pyarrow as pa
 from lance.fragment import write_fragments
@@ -41,6 +40,9 @@ FAILURES_SCHEMA = pa.schema(
         ("first_seen", pa.timestamp("us")),  # UTC; DuckDB's fetchall needs pytz for a column with a time zone
     ]
 )
+
+_MANIFEST, _DEREGISTERED = "__manifest", ".lance-deregistered"
+"""What Lance's directory namespace has beside tables: a list of its own, and a mark in those that it has let go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,10 @@ class Store:
 
     def table_names(self) -> list[str]:
         """Return the names of the tables in the root, sorted."""
+        if self.is_local and not (Path(self.root) / _MANIFEST).exists():
+            return sorted(_tables_in(Path(self.root)))
+        import lance_namespace  # takes longer to import than all the rest together
+
         options = {f"storage.{key}": value for key, value in (self.storage_options or {}).items()}
         namespace = lance_namespace.connect("dir", {"root": self.root, **options})
         names: list[str] = []
@@ -290,3 +296,11 @@ class Store:
         if rows:
             self.append(FAILURES, pa.Table.from_pylist(rows, schema=FAILURES_SCHEMA), message="record failures")
         return len(rows)
+
+
+def _tables_in(root: Path) -> Iterator[str]:
+    """Yield the names of the tables in a folder, as Lance's directory namespace tells them; none if it is not there."""
+    if root.is_dir():
+        for each in root.iterdir():
+            if each.suffix == ".lance" and each.is_dir() and not (each / _DEREGISTERED).exists():
+                yield each.stem
