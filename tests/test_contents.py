@@ -103,7 +103,7 @@ def test_loader_prints_a_program_that_runs(made: Made) -> None:
     assert isinstance(query, ast.Assign)
     assert ast.literal_eval(query.value).strip() == QUERY
     code = code.replace('batch["the frames"]', 'print(batch["the frames"][0].shape[1:])')
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=made.root)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines() == ["torch.Size([3, 32, 32])"] * 3, done.stderr
 
 
