@@ -160,7 +160,7 @@ def test_csv_keeps_every_digit_and_show_tables_lists(made: Made) -> None:
     shown = json.loads(run("sql", "SHOW TABLES", "--json", *places(made)))
     assert {"name": "my_videos", "kind": "table", "version": 1, "description": ""} in shown
     views = [each["name"] for each in shown if each["kind"] == "view"]
-    assert [name for name in views if "/" not in name] == ["clips", "hd", "hd_middles", "pictures"]
+    assert [name for name in views if "/" not in name] == ["clips", "gen1", "hd", "hd_middles", "pictures"]
     assert "curation/opensora2" in views
 
 
