@@ -15,7 +15,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import cutlist
+from cutlist.errors import QueryWarning
 from cutlist.html import Result
+from cutlist.magics import _one_line_warnings
 from cutlist.store import Store
 
 
@@ -134,6 +136,23 @@ def test_names_are_completed_in_cells_of_sql_alone(shell: Any) -> None:
     run(shell, "%%cutlist capped\nFROM t")
     assert completed("%%cutlist\nSELECT cap") == ["capped", "caption"]
     assert "caption" not in completed("cap")
+
+
+def test_a_warning_of_a_query_is_one_line_and_others_are_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+    before: list[str] = []
+    show = _one_line_warnings(lambda message, *_: before.append(str(message)))
+    show(QueryWarning("query:1:8: 3 rows are dropped"), QueryWarning, "cell.py", 1)
+    show(UserWarning("other"), UserWarning, "cell.py", 1)
+    assert capsys.readouterr().err == "QueryWarning: query:1:8: 3 rows are dropped\n"
+    assert before == ["other"]
+
+
+def test_a_root_below_the_current_folder_is_named_from_there(
+    shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert repr(shell.user_ns["session"]) == "Session(data: tables t@1; views none)"
+    assert "session over data" in shell.user_ns["session"]._repr_html_()
 
 
 def test_the_package_needs_no_ipython() -> None:

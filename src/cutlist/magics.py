@@ -14,13 +14,15 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from cutlist.errors import CutlistError, SettingsError
+from cutlist.errors import CutlistError, QueryWarning, SettingsError
 from cutlist.session import Session, connect
 
 if TYPE_CHECKING:
@@ -63,6 +65,19 @@ def load(shell: Any) -> None:
         return {"completions": found, "matched_fragment": typed, "suppress": True}
 
     shell.Completer.custom_matchers.append(matches)
+    warnings.showwarning = _one_line_warnings(warnings.showwarning)
+
+
+def _one_line_warnings(before: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows a warning: of a query as one line, as it has its place; others as before."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **others: Any) -> None:
+        if issubclass(category, QueryWarning):
+            sys.stderr.write(f"{category.__name__}: {message}\n")
+        else:
+            before(message, category, *rest, **others)
+
+    return show
 
 
 class Magics:

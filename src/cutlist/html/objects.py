@@ -91,8 +91,8 @@ def _is_narrow(table: Table, name: str) -> bool:
 
 
 def _made(table: Table) -> str:
-    made = [f"{', '.join(each.columns)} by {each.name}" for each in table.features.values() if each.made]
-    return f"made: {'; '.join(made)}" if made else ""
+    made = [each.name for each in table.features.values() if each.made]
+    return f"features: {', '.join(made)}" if made else ""
 
 
 @draws(Selection)

@@ -82,7 +82,7 @@ class Result:
         for row in self.rows:
             table.add_row(*map(_short, row[:_MOST_COLUMNS], self.types))
         out = io.StringIO()
-        Console(file=out, width=_WIDTH, color_system=None).print(table)
+        Console(file=out, width=_WIDTH, color_system=None, force_jupyter=False).print(table)
         hidden = len(self.heads) - _MOST_COLUMNS
         more = [f"and {hidden:,} more columns"] if hidden > 0 else []
         return "\n".join([*(line.rstrip() for line in out.getvalue().splitlines()), *more, self._title])

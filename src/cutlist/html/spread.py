@@ -107,6 +107,8 @@ def _of_texts(there: pa.ChunkedArray | pa.Array) -> Spread:
         return Spread(bars=bars, said=f"{share:.0%} true")
     if len(ordered) == 1:
         return Spread(bars=(), said=f"all {ordered[0][0][:40]}")
+    if ordered[0][1] == 1:
+        return Spread(bars=(), said=f"{len(ordered)} values")
     return Spread(bars=[(label[:60], count) for label, count in ordered], said=f"{len(ordered)} values")
 
 
@@ -132,7 +134,9 @@ def _of_numbers(values: NDArray[np.float64], *, whole: bool) -> Spread | None:
         return Spread(bars=(), said="not finite")
     low, high = float(finite.min()), float(finite.max())
     ends = [f"{each:,.0f}" if whole and abs(each) < 1e9 else f"{each:.4g}" for each in (low, high)]
-    said = ends[0] if low == high else " … ".join(ends)
+    if low == high:
+        return Spread(bars=(), said=ends[0])
+    said = " … ".join(ends)
     step = nice_step(high - low, whole=whole) if math.isfinite(high - low) else 0.0
     if step <= 0 or max(abs(low), abs(high)) / step > 2**52:  # its bins have no numbers
         return Spread(bars=(), said=said)

@@ -77,10 +77,17 @@ class Session(Asking, Training, Tables):
 
     def __repr__(self) -> str:
         tables = ", ".join(f"{name}@{table.version}" for name, table in self.tables.items())
-        return f"Session({self.store.root}: tables {tables or 'none'}; views {', '.join(self.views) or 'none'})"
+        return f"Session({self._where}: tables {tables or 'none'}; views {', '.join(self.views) or 'none'})"
 
     def _repr_html_(self) -> str:
-        return overview(self.tables, self.views, f"session over {self.store.root}")
+        return overview(self.tables, self.views, f"session over {self._where}")
+
+    @property
+    def _where(self) -> str:
+        """The root, from the current folder where it is below that."""
+        root = Path(self.store.root)
+        is_below = self.store.is_local and root.is_relative_to(Path.cwd())
+        return str(root.relative_to(Path.cwd()) if is_below else self.store.root)
 
     def close(self) -> None:
         """Write what was logged, and close the session's DuckDB; relations that it returned can no longer be read."""
