@@ -69,8 +69,8 @@ shell: $(READY) ## open the SQL shell on the demo's tables
 	@test -d demo-data || { echo 'no demo-data yet; type: make demo'; exit 1; }
 	@$(BIN)/cutlist shell --root demo-data
 
-notebooks: $(READY) ## run every notebook from top to bottom
-	@$(BIN)/python -m pytest -q --nbmake notebooks
+notebooks: $(READY) ## run every notebook from top to bottom, and keep what its cells show
+	@$(BIN)/python notebooks/run.py
 
 clean: ## remove everything that was made: .venv, caches, builds and demo-data
 	@rm -rf $(VENV) build dist demo-data .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
