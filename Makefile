@@ -70,8 +70,8 @@ shell: $(READY) ## open the SQL shell on the demo's tables
 	@test -d demo-data || { echo 'no demo-data yet; type: make demo'; exit 1; }
 	@$(BIN)/cutlist shell --root demo-data
 
-notebooks: $(READY) ## run every notebook from top to bottom
-	@$(BIN)/python -m pytest -q --nbmake notebooks
+notebooks: $(READY) ## run every notebook from top to bottom, and keep what its cells show
+	@$(BIN)/python notebooks/run.py
 
 image: ## build a container image with the Dockerfile; DOCKER=podman works, too
 	@$(DOCKER) build --tag cutlist .

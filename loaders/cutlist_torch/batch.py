@@ -14,6 +14,7 @@ import pyarrow as pa
 import torch
 
 from cutlist.errors import SelectionError
+from cutlist_torch.showing import batch_html
 
 if TYPE_CHECKING:
     from cutlist.order import Draw, Member, Order
@@ -82,6 +83,11 @@ class Batch(dict[str, Any]):
         place = ", ".join(f"{name}={value!r}" for name, value in self._place.items() if value is not None)
         columns = ", ".join(f"{name}: {_shown(value)}" for name, value in self.items())
         return f"Batch({place}, {{{columns}}})"
+
+    def _repr_html_(self) -> str:
+        return batch_html(
+            self, ", ".join(f"{name} {value}" for name, value in self._place.items() if value is not None)
+        )
 
     @property
     def _place(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from cutlist.engine import codes_of, find_missing, key_columns, match_samples
 from cutlist.errors import QueryError
 from cutlist.packing import has_media, with_refs
+from cutlist.shown import Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +76,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diff:
+class Diff(Shown):
     """Two training sets, sample by sample.
 
     Attributes:

@@ -14,6 +14,7 @@ from cutlist.errors import SelectionError, SettingsError, listing
 from cutlist.media import contact_sheet
 
 if TYPE_CHECKING:
+    from cutlist.media.sheet import Picture
     from cutlist.reader import Reader
     from cutlist.reader.fetching import AnyPart
 
@@ -40,7 +41,16 @@ def picture_file(path: str | os.PathLike[str]) -> Path:
 def draw_sheet(
     reader: Reader, steps: Iterable[Sequence[AnyPart]], path: Path, *, titles: Iterable[str] | None = None
 ) -> int:
-    """Draw samples into a picture file: each medium with what else its row has; return how many were drawn.
+    """Draw samples into a picture file, as `sheet_of` does; return how many were drawn."""
+    sheet, count = sheet_of(reader, steps, titles=titles)
+    sheet.save(path)
+    return count
+
+
+def sheet_of(
+    reader: Reader, steps: Iterable[Sequence[AnyPart]], *, titles: Iterable[str] | None = None
+) -> tuple[Picture, int]:
+    """Return samples as one picture, each medium with what else its row has, and how many were drawn.
 
     Args:
         titles: One for each step, in front of the captions of its samples.
@@ -62,8 +72,7 @@ def draw_sheet(
                 captions.append(title + _caption({name: value for name, value in row.items() if name not in media}))
     if not tiles:
         raise SelectionError("a sheet needs images or videos; the first samples have none (or raw bytes)")
-    contact_sheet(tiles, captions).save(path)
-    return len(tiles)
+    return contact_sheet(tiles, captions), len(tiles)
 
 
 def _is_picture(value: Any) -> bool:

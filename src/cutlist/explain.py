@@ -14,6 +14,7 @@ from cutlist.compiler import clauses_of
 from cutlist.media import resolve
 from cutlist.packing import has_media, is_media, with_refs
 from cutlist.reader.fetching import CLIPS, sizes_of
+from cutlist.shown import Shown
 from cutlist.store import Blobs
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Shown):
     """The plan of a query. Sizes are in bytes; `selection_bytes` is the size of the compiled rows."""
 
     sql: str

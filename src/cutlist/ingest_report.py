@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cutlist.shown import Shown
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IngestReport:
+class IngestReport(Shown):
     """What an ingest did. Counts of files, or of keys of shards.
 
     Attributes:

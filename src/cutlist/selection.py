@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from cutlist.errors import SelectionError
 from cutlist.media.reference import OPS, Op, op_codes
 from cutlist.packing import MEDIA_TYPE, is_media, late_source, unpack
+from cutlist.shown import Shown
 
 FORMAT = 2
 """Version of the file format; another is refused. A change is a SELECTION FORMAT BREAKING CHANGE in the changelog."""
@@ -111,8 +112,14 @@ class Column:
         )
 
 
-class Selection:
-    """A compiled training set: for each sample its media references and its computed columns. Immutable."""
+class Selection(Shown):
+    """A compiled training set: for each sample its media references and its computed columns. Immutable.
+
+    Attributes:
+        store: The root that its tables are in, where a session gave it: for a notebook, which shows media of it.
+    """
+
+    store: Any = None
 
     def __init__(self, header: Mapping[str, Any], path: Path | None, table: pa.Table | None):
         self._header = dict(header)

@@ -107,6 +107,19 @@ def own_statement(text: str) -> Refresh | CreateView | DropView | None:
     return None
 
 
+def view_of(name: str, text: str) -> CreateView:
+    """Return the statement that writes a query as a view, anew if it is there; the comments above the query stay so.
+
+    Examples:
+        >>> view_of("hd", "-- Big ones.\\nFROM videos")
+        CreateView(name='hd', text='FROM videos', comment='-- Big ones.', replace=True, offset=0, start=13)
+    """
+    above = _COMMENTS.match(text)
+    start = above.end() if above is not None else 0
+    query = re.sub(r"[\s;]*$", "", text[start:])
+    return CreateView(name=name, text=query, comment=text[:start].strip(), replace=True, start=start)
+
+
 def _parsed(pattern: re.Pattern[str], text: str, expected: str) -> re.Match[str]:
     found = pattern.fullmatch(text)
     if found is None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cutlist.engine import count_conditions
+from cutlist.shown import Shown
 
 if TYPE_CHECKING:
     from cutlist.compiler import Plan
@@ -33,7 +34,7 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waterfall:
+class Waterfall(Shown):
     """The conditions of a query, in the order in which rows meet them: those of the innermost view first.
 
     Attributes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cutlist.shown import Shown
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillReport:
+class BackfillReport(Shown):
     """What a backfill did. Counts of rows.
 
     Attributes:

@@ -14,6 +14,9 @@ from cutlist.errors import MediaError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Picture = Image.Image
+"""A picture, as Pillow has it: a notebook shows it, and `save` writes it."""
+
 _BACKGROUND = (24, 25, 28)
 _CELL = (36, 38, 43)
 _TEXT = (222, 223, 227)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +16,16 @@ from cutlist.defining import create_view, drop_view
 from cutlist.errors import (
     listing,
 )
+from cutlist.html import Result, overview, read_result
+from cutlist.html.result import NUM_ROWS
 from cutlist.session.asking import Asking
 from cutlist.session.tables import Tables
 from cutlist.session.training import Training
 from cutlist.settings import Settings, read_settings
-from cutlist.statements import CreateView, DropView, Refresh, own_statement
+from cutlist.statements import CreateView, DropView, Refresh, own_statement, view_of
 from cutlist.store import Store
-from cutlist.views import load_views
+from cutlist.views import View, load_views
+from cutlist.watch import watched
 
 
 def connect(
@@ -77,7 +81,17 @@ class Session(Asking, Training, Tables):
 
     def __repr__(self) -> str:
         tables = ", ".join(f"{name}@{table.version}" for name, table in self.tables.items())
-        return f"Session({self.store.root}: tables {tables or 'none'}; views {', '.join(self.views) or 'none'})"
+        return f"Session({self._where}: tables {tables or 'none'}; views {', '.join(self.views) or 'none'})"
+
+    def _repr_html_(self) -> str:
+        return overview(self.tables, self.views, f"session over {self._where}")
+
+    @property
+    def _where(self) -> str:
+        """The root, from the current folder where it is below that."""
+        root = Path(self.store.root)
+        is_below = self.store.is_local and root.is_relative_to(Path.cwd())
+        return str(root.relative_to(Path.cwd()) if is_below else self.store.root)
 
     def close(self) -> None:
         """Write what was logged, and close the session's DuckDB; relations that it returned can no longer be read."""
@@ -109,6 +123,67 @@ class Session(Asking, Training, Tables):
             row = self._refreshed(own).row() if isinstance(own, Refresh) else self._defined(own, query)
             return self._engine.relation(pa.Table.from_pylist([row]))
         return self._engine.sql(query)
+
+    def show(self, query: str, *, num_rows: int = NUM_ROWS) -> Result | None:
+        """Return what `sql` does, or the rows of a view or table by its name, as a notebook shows them: the first ones
+        with their pictures and clips, and above each column its type, its NULLs and how its values are spread.
+
+        A query runs at once, up to three times: for the first rows, the counts, and the bars. Media are decoded when
+        the result is shown, only those of the rows that are.
+
+        Args:
+            num_rows: How many rows are shown; the result has all of them, in `relation`, `pl()` and `df()`.
+
+        Returns:
+            None for a statement without rows.
+
+        Raises:
+            QueryError: if it fails.
+            CatalogError: as `sql` does.
+
+        Examples:
+            >>> import tempfile
+            >>> from cutlist import connect
+            >>> with connect(tempfile.mkdtemp()) as session:
+            ...     session.show("SELECT range AS n, range % 2 = 0 AS even FROM range(40)", num_rows=2)
+                 n  even
+            bigint  boolean
+                 0  true
+                 1  false
+            40 rows, the first 2 are shown
+        """
+        name = query.strip()
+        is_name = self._engine.find_view(name) is not None or re.fullmatch(r"\w+", name)
+        text = self.statement(name).text if is_name else query
+        relation = self.sql(text)
+        if relation is None:
+            return None
+        return watched(
+            lambda: read_result(self._engine, relation, text, num_rows=num_rows),
+            interrupt=self.interrupt,
+            fraction=self.progress,
+            title="query",
+        )
+
+    def define(self, name: str, query: str) -> View:
+        """Write a query to the folder of views, with the comments above it, and return the view; one of that name is
+        replaced. `CREATE OR REPLACE VIEW name AS query` in `sql` does the same.
+
+        Raises:
+            QueryError: if it is not one SELECT that can be compiled.
+            CatalogError: if a view cannot have that name.
+
+        Examples:
+            >>> import tempfile
+            >>> from cutlist import connect
+            >>> with connect(tempfile.mkdtemp(), views=tempfile.mkdtemp()) as session:
+            ...     _ = session.define("few", "-- Two rows.\\nFROM range(2)")
+            ...     session.sql("FROM few").fetchall(), session.views["few"].description
+            ([(0,), (1,)], 'Two rows.')
+        """
+        view = create_view(self._engine, self._views_folder, view_of(name, query), query)
+        self.views[view.name] = view
+        return view
 
     def _defined(self, statement: CreateView | DropView, typed: str) -> dict[str, Any]:
         """Run a CREATE VIEW or a DROP VIEW statement."""

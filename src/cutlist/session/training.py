@@ -6,11 +6,11 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from cutlist.drawing import draw_sheet, picture_file
+from cutlist.drawing import draw_sheet, picture_file, sheet_of
 from cutlist.engine import DUCKDB_VERSION, digest
 from cutlist.errors import (
     CatalogError,
@@ -24,6 +24,9 @@ from cutlist.selection import FORMAT, Selection, TableVersion
 from cutlist.session.opened import Opened
 from cutlist.sidecar import drop_sidecars, sidecar_of
 from cutlist.trace import Trace, trace
+
+if TYPE_CHECKING:
+    from cutlist.media.sheet import Picture
 
 
 class Training(Opened):
@@ -63,6 +66,7 @@ class Training(Opened):
             said = map(str, self._engine.remarks(plan))
         for each in said:
             warnings.warn(each, QueryWarning, stacklevel=2)
+        selection.store = self.store
         return selection
 
     def _save(self, selection: Selection, place: str, key: str) -> Selection:
@@ -115,22 +119,32 @@ class Training(Opened):
         table.unpin()
         return True
 
-    def sheet(self, query: str, path: str | os.PathLike[str], *, num_samples: int = 24) -> int:
-        """Draw the first samples of a query into a picture file: each medium with what else its row has.
+    @overload
+    def sheet(self, query: str, path: None = None, *, num_samples: int = 24) -> Picture: ...
+
+    @overload
+    def sheet(self, query: str, path: str | os.PathLike[str], *, num_samples: int = 24) -> int: ...
+
+    def sheet(self, query: str, path: str | os.PathLike[str] | None = None, *, num_samples: int = 24) -> Picture | int:
+        """Draw the first samples of a query as a picture: each medium with what else its row has.
+
+        Args:
+            path: A file to write the picture into.
 
         Returns:
-            How many samples were drawn.
+            The picture, a Pillow image, which a notebook shows; with `path`, how many samples were drawn.
 
         Raises:
             SettingsError: if the file is no picture's, or its folder is not there.
             SelectionError: if the query has no media column, or no rows.
             MediaError: if a sample cannot be decoded.
         """
-        target = picture_file(path)
+        target = None if path is None else picture_file(path)
         selection = self.compile(query)
         count = min(num_samples, selection.num_samples)
         steps = ([(0, part)] for part in np.array_split(np.arange(count), -(-count // 8)))
-        return draw_sheet(self._reader([selection]), steps, target)
+        reader = self._reader([selection])
+        return sheet_of(reader, steps)[0] if target is None else draw_sheet(reader, steps, target)
 
     def plan(
         self, query: str, batching: Batching | None = None, *, world_size: int = 1, drop_last: bool = True

@@ -13,6 +13,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from cutlist.errors import CatalogError, MediaError, NotFoundError, StorageError, listing, suggest
+from cutlist.shown import Shown
 from cutlist.store.facts import columns_without_nulls, index_kinds, mean_sizes, stored_sizes
 from cutlist.store.features import Feature, features_of, is_stamp
 from cutlist.store.pointers import Pointer
@@ -48,7 +49,7 @@ def blob_array(values: Sequence[bytes | Pointer | None]) -> pa.Array:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Shown):
     """A Lance table at one version. Small and picklable; the handle is opened in each process when first used."""
 
     name: str
@@ -244,6 +245,11 @@ class Table:
         lacks = "" if without is None or without not in self.schema.names else f" AND `{without}` IS NULL"
         found = self.dataset.scanner(columns=["_rowid"], filter=f"`{column}` IS NOT NULL{lacks}").to_table()
         return np.sort(found["_rowid"].to_numpy())
+
+    def head(self, num_rows: int, *columns: str) -> pa.Table:
+        """Return columns of the first rows, with `_rowid`; of blobs what is beside their bytes."""
+        scanner = self.dataset.scanner(columns=list(columns), with_row_id=True, limit=num_rows)
+        return cast("pa.Table", scanner.to_table())
 
     def has_rows(self, row_ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Return which rows are there; bool, shape (n,)."""
