@@ -30,7 +30,7 @@ def results(program: str, folder: Path, *options: str) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))["results"]
 
 
-@pytest.mark.parametrize("program", ["backfill", "compile", "loader", "media", "order"])
+@pytest.mark.parametrize("program", ["backfill", "compile", "loader", "media", "order", "search"])
 def test_help_has_examples(program: str) -> None:
     assert f"python benchmarks/{program}.py" in run(program, "--help")
 
@@ -45,6 +45,21 @@ def test_compile(tmp_path: Path) -> None:
     for each in found.values():
         assert 0 < each["num_rows"] < 2000
         assert each["seconds"] > 0
+
+
+def test_search(tmp_path: Path) -> None:
+    options = ["--rows", "2000", "--length", "16", "--queries", "4", "--kind", "IVF_FLAT", "--recall", "1"]
+    found = results("search", tmp_path, *options)
+    assert {each["searched"] for each in found} == {"all", "a tenth", "a hundredth"}
+    assert [each["contender"] for each in found][:5] == [
+        "cutlist, no index",
+        "Lance, no index",
+        "DuckDB, in memory",
+        "cutlist, IVF_FLAT",
+        "Lance, IVF_FLAT",
+    ]
+    assert all(each["milliseconds"] > 0 for each in found)
+    assert all(each["recall"] > 0.97 for each in found if not each["contender"].startswith("LanceDB"))
 
 
 def test_loader(tmp_path: Path) -> None:
