@@ -51,6 +51,21 @@ def test_compile(tmp_path: Path) -> None:
         assert each["seconds"] > 0
 
 
+def test_search(tmp_path: Path) -> None:
+    options = ["--rows", "2000", "--length", "16", "--queries", "4", "--kind", "IVF_FLAT", "--recall", "1"]
+    found = results("search", tmp_path, *options)
+    assert {each["searched"] for each in found} == {"all", "a tenth", "a hundredth"}
+    assert [each["contender"] for each in found][:5] == [
+        "cutlist, no index",
+        "Lance, no index",
+        "DuckDB, in memory",
+        "cutlist, IVF_FLAT",
+        "Lance, IVF_FLAT",
+    ]
+    assert all(each["milliseconds"] > 0 for each in found)
+    assert all(each["recall"] > 0.97 for each in found if not each["contender"].startswith("LanceDB"))
+
+
 def test_loader(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     options = ["--images", "8", "--clips", "1", "--workers", "0"]

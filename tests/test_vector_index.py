@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import cutlist
 from cutlist import Session, cli
+from cutlist.engine import searching
 from cutlist.errors import CatalogError, QueryWarning
 from cutlist.store import Store, nearest_rows, vector_index
 
@@ -63,7 +64,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     views = root.parent / "sql"
     views.mkdir()
     (views / "near.sql").write_text(f"SELECT * FROM indexed ORDER BY similarity(v, {QUERY}) DESC, id LIMIT 12")
-    with cutlist.connect(root, views=views) as session:
+    with cutlist.connect(root, views=views) as session, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searching, "FEW_ROWS", 0)  # so that small tables show what large ones do
         yield session
 
 
@@ -136,6 +138,14 @@ def test_what_is_not_sure_reads_the_table(session: Session, query: str) -> None:
     one, other = over(query)
     assert not any("index" in each for each in found(session, other))
     assert session.sql(other).fetchall() == session.sql(one).fetchall()
+
+
+def test_of_a_few_rows_all_are_compared(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = f"SELECT id FROM indexed WHERE height < 50 {ORDER} LIMIT 10"
+    with_index = session.sql(query).fetchall()
+    monkeypatch.setattr(searching, "FEW_ROWS", 200)
+    assert not any("index" in each for each in found(session, query))
+    assert session.sql(query).fetchall() == with_index
 
 
 def test_a_view_is_served_too(session: Session) -> None:

@@ -123,15 +123,15 @@ def main(
         console.print(session.sql(SEED_QUERY))
 
         step_title("compile: each view of sql/ → row ids, pinned to table versions; no media byte is read")
-        views = session.describe_views()
-        for view in views:
+        described = session.describe_views()
+        for view in described:
             if view.problem is not None:
                 continue
             try:
                 console.print(f"[green]{view.name}[/green]: {view.description}\n  {session.compile(view.name)}")
             except CutlistError as error:  # one's own media may have none that a view asks for
                 console.print(f"[green]{view.name}[/green]: {view.description}\n  [yellow]{error}[/yellow]")
-        more = [view.name for view in views if view.problem is not None]
+        more = [view.name for view in described if view.problem is not None]
         console.print(f"[dim]of columns that featurizers add: {', '.join(more)}[/dim]")
 
         step_title(f"train: {num_steps} steps of batches of {BATCH_SIZE} from the view clips")

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from rich.filesize import decimal
 
 from cutlist.html.media import Medium, array_html, shape_of
 from cutlist.html.page import text
 from cutlist.packing import is_media
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+from cutlist.values import VECTOR_LENGTH, cell_text
 
 MOST_CHARACTERS = 120
 """Of a text that are shown; more when it is pointed at."""
 
 MOST_MEDIA = 4
 """Of a list of media that are shown."""
-
-VECTOR_LENGTH = 8
-"""A list of so many numbers or more is shown as its length and norm."""
 
 _SQL_NAMES = {
     "int8": "tinyint",
@@ -87,22 +78,10 @@ def words(value: Any, kind: pa.DataType | None = None) -> str:
         >>> words(None), words(0.1 + 0.2), words([{"start_seconds": 0.0}, {"start_seconds": 2.5}])
         ('NULL', '0.3', '2 × {start_seconds}')
     """
-    if value is None:
-        return "NULL"
     if isinstance(value, np.ndarray):
         is_vector = value.ndim == 1 and len(value) >= VECTOR_LENGTH and value.dtype.kind in "fiu"
-        return _vector(value) if is_vector else shape_of(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, bytes):
-        return f"{decimal(len(value))} {value[:8].hex(' ')}{' …' if len(value) > 8 else ''}"
-    if isinstance(value, list) and _is_numbers(value):
-        return _vector(np.array(value, getattr(kind, "value_type", pa.float64()).to_pandas_dtype()))
-    if isinstance(value, list) and len(value) > 1 and all(isinstance(each, dict) for each in value):
-        return f"{len(value)} × {{{', '.join(value[0])}}}"
-    return _json(value) if isinstance(value, list | tuple | dict) else str(value)
+        return f"{shape_of(value)} ‖x‖={np.linalg.norm(value.astype(np.float64)):.2f}" if is_vector else shape_of(value)
+    return cell_text(value, "double[]" if kind is None else type_name(kind), str)
 
 
 def cell(value: Any, kind: pa.DataType | None = None, *, plays: bool = True) -> str:
@@ -144,17 +123,6 @@ def _has_pictures(value: Any) -> bool:
     if isinstance(value, dict | list | tuple):
         return any(map(_has_pictures, value.values() if isinstance(value, dict) else value))
     return isinstance(value, Medium) or (isinstance(value, np.ndarray) and value.ndim > 1)
-
-
-def _is_numbers(value: Sequence[Any]) -> bool:
-    return len(value) >= VECTOR_LENGTH and all(
-        isinstance(each, int | float) and not isinstance(each, bool) for each in value
-    )
-
-
-def _vector(value: NDArray[Any]) -> str:
-    norm = math.sqrt(float((value.astype(np.float64) ** 2).sum()))
-    return f"{shape_of(value)} ‖x‖={norm:.2f}"
 
 
 def _json(value: Any) -> str:

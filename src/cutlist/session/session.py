@@ -181,7 +181,7 @@ class Session(Asking, Training, Tables):
             ...     session.sql("FROM few").fetchall(), session.views["few"].description
             ([(0,), (1,)], 'Two rows.')
         """
-        view = create_view(self._engine, self._views_folder, view_of(name, query), query)
+        view = create_view(self._engine, self.views_folder, view_of(name, query), query)
         self.views[view.name] = view
         return view
 

@@ -9,7 +9,7 @@ from cutlist.store.retries import LANCE_ERRORS, Retry, place_of
 from cutlist.store.root import FAILURES, FAILURES_SCHEMA, Store
 from cutlist.store.scan import SCAN_BATCH_ROWS, ScanTable
 from cutlist.store.table import Table, blob_array, blob_field, is_blob, packets_field
-from cutlist.store.vectors import VectorIndex, nearest_rows, vector_index
+from cutlist.store.vectors import VectorIndex, count_rows, nearest_rows, vector_index
 from cutlist.store.words import rows_with_words
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "VectorIndex",
     "blob_array",
     "blob_field",
+    "count_rows",
     "feature_fields",
     "features_of",
     "is_blob",

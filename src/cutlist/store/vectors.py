@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,10 @@ class VectorIndex:
     partitions: int
     recall: float | None = None
 
+    def wider(self, factor: int) -> VectorIndex:
+        """Return the index as it is asked where so many times the partitions have to be looked at."""
+        return replace(self, probes=min(self.probes * factor, self.partitions))
+
     @property
     def is_exact(self) -> bool:
         """Whether it finds what comparing with every row finds."""
@@ -70,6 +74,11 @@ def vector_index(table: Table, column: str) -> VectorIndex | None:
     if noted.get("kind") == kind:
         return VectorIndex(**noted)
     return VectorIndex(kind=kind, probes=_EVERYWHERE, partitions=_EVERYWHERE)
+
+
+def count_rows(table: Table, filter: str | None = None) -> int:
+    """Return how many rows a Lance filter is true for, of a table's version."""
+    return int(table.dataset.count_rows(filter))
 
 
 def _key(column: str) -> str:
