@@ -2,8 +2,8 @@
 
 from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
-from cutlist.backfill.computing import How
 from cutlist.backfill.featurizer import Batch, Declared, Featurizer, declared, featurizer, installed
+from cutlist.backfill.how import How, Ray, engine_of
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import rows_of
 
@@ -15,9 +15,11 @@ __all__ = [
     "How",
     "MediaProbe",
     "PacketIndexes",
+    "Ray",
     "Scope",
     "backfill",
     "declared",
+    "engine_of",
     "featurizer",
     "installed",
     "rows_of",
