@@ -16,7 +16,14 @@ from cutlist.media.synthetic import render_media
 settings.register_profile("cutlist", deadline=None, derandomize=True)
 settings.load_profile("cutlist")
 
-LONG = ("tests/loaders/", "tests/backfill/test_kills", "tests/test_benchmarks", "tests/test_s3", "tests/shell/test_scr")
+LONG = (
+    "tests/loaders/",
+    "tests/backfill/test_kills",
+    "tests/backfill/test_ray",
+    "tests/test_benchmarks",
+    "tests/test_s3",
+    "tests/shell/test_scr",
+)
 """Files with few tests that take long: they go first, so that no process is left with one of them at the end."""
 
 

@@ -279,7 +279,10 @@ def test_no_such_cluster(connect: Callable[..., Session], tmp_path: Path, monkey
     long = tmp_path / ("long" * 20)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
-    with pytest.raises(SettingsError, match=r"no cluster can be started on this machine: .*107 bytes"):
+    with pytest.raises(
+        SettingsError,
+        match=r"no cluster can be started on this machine, with its files in .*, which TMPDIR says: .*107 bytes",
+    ):
         session.backfill("t", Red(), engine="ray")
     assert not [*long.iterdir()]
 

@@ -47,7 +47,10 @@ def local_cluster(num_cpus: int, num_gpus: int | None = None) -> Iterator[str]:
     numbers = [num_cpus] if num_gpus is None else [num_cpus, num_gpus]
     with contextlib.closing(folder), _token(), _held(folder, numbers) as told:
         if "error" in told:
-            raise SettingsError(f"engine ray: no cluster can be started on this machine: {told['error']}")
+            raise SettingsError(
+                f"engine ray: no cluster can be started on this machine, with its files in {folder.path}, which TMPDIR "
+                f"says: {told['error']}"
+            )
         yield told["address"]
 
 
