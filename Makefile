@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 step = @printf '== %s\n' '$(1)'
 
-.PHONY: help demo test check fuzz matrix kills clips mutants bench shell notebooks image clean
+.PHONY: help demo test check fuzz matrix kills raykills clips mutants bench shell notebooks image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	$(call step,$(VENV): install)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -c constraints.txt torch
-	@$(PIP) install -c constraints.txt -e '.[features,images,shell,dev,notebook]'
+	@$(PIP) install -c constraints.txt -e '.[features,images,ray,shell,dev,notebook]'
 	@touch $@
 
 demo: $(READY) ## make tables and a training set, from rendered media or MEDIA=folder, and train on it
@@ -56,6 +56,9 @@ matrix: $(READY) ## compare the global batches of every number of ranks and work
 
 kills: $(READY) ## kill NUM=50 runs, from SEED=…, resume each with other ranks, and compare with runs left in peace
 	@$(BIN)/python -m tests.loaders.kills --num $(if $(filter file,$(origin NUM)),50,$(NUM)) $(if $(SEED),--seed $(SEED))
+
+raykills: $(READY) ## kill NUM=20 backfills on Ray, from SEED=…; nothing may be left, and the next goes on
+	@$(BIN)/python -m tests.backfill.ray_kills --num $(if $(filter file,$(origin NUM)),20,$(NUM)) $(if $(SEED),--seed $(SEED))
 
 clips: $(READY) ## compare NUM=20 random clips of every video in ../shared/media, read by packet, with the whole file
 	@$(BIN)/python -m tests.media.every_clip --num $(if $(filter file,$(origin NUM)),20,$(NUM)) $(if $(SEED),--seed $(SEED))

@@ -1,11 +1,13 @@
 """What a backfill costs beside the bare function, and a new column beside Lance's own ways of making one; and ingest.
 
-Three tables. *Overhead*: a featurizer of images with the matrix products of a CLIP ViT-B/32, beside the same function
-over batches that were decoded before. *Columns*: a vector for each row of a table with media, written by a backfill, by
-`add_columns` with a UDF, by `merge_insert` and, a number only, by `update`; the bytes that are new on disk afterwards,
-those among them that are media, and the time; values are made beforehand, so that only the writing is measured. What a
-backfill keeps until it commits is counted apart. *Ingest*: files into a table, beside `cp` and beside a probe of each
-header by PyAV. Contenders take turns, and a ratio is the median of the ratios of the rounds.
+Four tables. *Overhead*: a featurizer of images with the matrix products of a CLIP ViT-B/32, beside the same function
+over batches that were decoded before. *Engines*: that backfill in this process, and by workers of a Ray cluster on this
+machine, one to a core; of both, the time that more rows take, so that starting is counted apart. *Columns*: a vector
+for each row of a table with media, written by a backfill, by `add_columns` with a UDF, by `merge_insert` and, a number
+only, by `update`; the bytes that are new on disk afterwards, those among them that are media, and the time; values are
+made beforehand, so that only the writing is measured. What a backfill keeps until it commits is counted apart.
+*Ingest*: files into a table, beside `cp` and beside a probe of each header by PyAV. Contenders take turns, and a ratio
+is the median of the ratios of the rounds.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ from rich.console import Console
 from rich.table import Table
 
 import cutlist
-from cutlist.backfill import Batch, Featurizer
+from cutlist.backfill import Batch, Featurizer, Ray
 from cutlist.media import Op, decode
+from cutlist.settings import num_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +113,16 @@ def copied(source: Path, folder: Path) -> Path:
     return target
 
 
+def backfilled(data: Any, folder: Path, function: Featurizer, num: int, engine: str | Ray = "local") -> float:
+    """Return the seconds of a backfill of so many images."""
+    with cutlist.connect(copied(data.folder / "root", folder), views=folder) as session:
+        rows = session.sql(f"SELECT max(_rowid) FROM (SELECT _rowid FROM images ORDER BY 1 LIMIT {num})")
+        last = rows.fetchall()[0][0]
+        began = time.perf_counter()
+        session.backfill("images", function, where=f"_rowid <= {last}", engine=engine, progress=False)
+        return time.perf_counter() - began
+
+
 def measure_overhead(data: Any, folder: Path, *, num: int, layers: int, rounds: int) -> list[dict[str, Any]]:
     """Return seconds and rows a second of the function alone and of a backfill, and the ratio."""
     function = Vectors(layers)
@@ -124,13 +137,9 @@ def measure_overhead(data: Any, folder: Path, *, num: int, layers: int, rounds: 
                 began = time.perf_counter()
                 for batch in batches:
                     function(batch)
+                seconds[key].append(time.perf_counter() - began)
             else:
-                with cutlist.connect(copied(data.folder / "root", folder), views=folder) as session:
-                    rows = session.sql(f"SELECT max(_rowid) FROM (SELECT _rowid FROM images ORDER BY 1 LIMIT {num})")
-                    last = rows.fetchall()[0][0]
-                    began = time.perf_counter()
-                    session.backfill("images", function, where=f"_rowid <= {last}", progress=False)
-            seconds[key].append(time.perf_counter() - began)
+                seconds[key].append(backfilled(data, folder, function, num))
     ratios = [one / other for one, other in zip(seconds["backfill"], seconds["function"], strict=True)]
     titles = {"function": "the function, over decoded batches", "backfill": "session.backfill"}
     return [
@@ -142,6 +151,42 @@ def measure_overhead(data: Any, folder: Path, *, num: int, layers: int, rounds: 
             "ratio": 1.0 if key == "function" else statistics.median(ratios),
         }
         for key, each in seconds.items()
+    ]
+
+
+# -- engines ----------------------------------------------------------------------------------------------------------
+
+
+def num_first() -> int:
+    """Return the rows of a batch for each core."""
+    return BATCH * num_cores()
+
+
+def measure_engines(data: Any, folder: Path, *, num: int, layers: int, rounds: int) -> list[dict[str, Any]]:
+    """Return for this process and for Ray the seconds that a batch for each core takes, starting included, those that
+    so many more rows take, and the ratio of these."""
+    from cutlist.backfill.ray_cluster import local_cluster  # not every installation has it
+
+    cores, few = num_cores(), num_first()
+    function = Vectors(layers)
+    engines = {"local": "session.backfill, in this process", "ray": f"on Ray, {cores} workers"}
+    found: dict[str, list[tuple[float, float]]] = {key: [] for key in engines}
+    with local_cluster(cores) as address, mock.patch.dict(os.environ, RAY_ADDRESS=address):
+        for number in range(rounds):
+            for key in engines if number % 2 == 0 else reversed(engines):
+                first = backfilled(data, folder, function, few, key)
+                found[key].append((first, backfilled(data, folder, function, few + num, key) - first))
+    ratios = [one[1] / other[1] for one, other in zip(found["ray"], found["local"], strict=True)]
+    return [
+        {
+            "contender": key,
+            "title": engines[key],
+            "first_seconds": statistics.median(first for first, _ in each),
+            "seconds": statistics.median(others for _, others in each),
+            "rows_per_second": num / statistics.median(others for _, others in each),
+            "ratio": 1.0 if key == "local" else statistics.median(ratios),
+        }
+        for key, each in found.items()
     ]
 
 
@@ -308,6 +353,7 @@ def measure_ingest(sources: Sequence[Path], folder: Path, rounds: int) -> list[d
 
 HEADINGS = {
     "overhead": ("seconds", "rows/s", "ratio to the function"),
+    "engines": ("first seconds", "seconds", "rows/s", "ratio to local"),
     "columns": ("seconds", "new bytes ÷ column", "kept ÷ column", "media bytes rewritten"),
     "ingest": ("seconds", "files/s", "MB/s"),
 }
@@ -319,6 +365,7 @@ def main(
     layers: Annotated[int, typer.Option(min=1, help="Layers of products; CLIP ViT-B/32 has 12.")] = LAYERS,
     table_rows: Annotated[int, typer.Option(min=1, help="Rows of the table that gets a column.")] = 8192,
     media_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a medium in each of them.")] = 100_000,
+    ray: Annotated[bool, typer.Option(help="Start a Ray cluster, and compare it with this process.")] = True,
     data: Annotated[
         Path | None, typer.Option(help="Folder to keep the media in; default `cutlist-benchmarks` in the temp folder.")
     ] = None,
@@ -330,19 +377,22 @@ def main(
     Example: `python benchmarks/backfill.py --rows 64 --rounds 5`
     """
     folder = data or Path(tempfile.gettempdir()) / "cutlist-benchmarks"
-    made = images.make_data(folder, "images", max(rows, 4))
+    made = images.make_data(folder, "images", rows + num_first() if ray else rows)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=folder) as name:
         work = Path(name)
         results["overhead"] = measure_overhead(made, work, num=rows, layers=layers, rounds=rounds)
         show("overhead", f"{rows} images, {layers} layers", results["overhead"])
+        if ray:
+            results["engines"] = measure_engines(made, work, num=rows, layers=layers, rounds=rounds)
+            show("engines", f"{rows} images more, {layers} layers", results["engines"])
         results["columns"] = measure_columns(work, num=table_rows, size_bytes=media_bytes, rounds=rounds)
         show("columns", f"{table_rows:,} rows with {media_bytes:,} bytes of media", results["columns"])
         results["ingest"] = measure_ingest([made.folder / "files"], work, rounds)
         show("ingest", f"{len(made.paths):,} images", results["ingest"])
     if json_file:
         machine = {"cpu_count": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
-        names = ("cutlist", "pylance", "av", "numpy")
+        names = ("cutlist", "pylance", "av", "numpy", *(["ray"] if ray else []))
         about = {"benchmark": "backfill", "rounds": rounds, "rows": rows, "layers": layers, "machine": machine}
         versions = {name: version(name) for name in names}
         json_file.write_text(json.dumps({**about, "versions": versions, "results": results}, indent=2) + "\n")

@@ -17,12 +17,8 @@ settings.register_profile("cutlist", deadline=None, derandomize=True)
 settings.load_profile("cutlist")
 
 LONG = (
-    "tests/loaders/",
-    "tests/backfill/test_kills",
-    "tests/test_benchmarks",
-    "tests/test_notebooks",
-    "tests/test_s3",
-    "tests/shell/test_scr",
+    *("tests/loaders/", "tests/backfill/test_kills", "tests/backfill/test_ray", "tests/examples/", "tests/shell/"),
+    *("tests/test_benchmarks", "tests/test_notebooks", "tests/test_s3", "tests/media/test_exact"),
 )
 """Files with few tests that take long: they go first, so that no process is left with one of them at the end."""
 

@@ -80,7 +80,7 @@ def test_loader(tmp_path: Path) -> None:
 
 def test_backfill(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    options = ["--rows", "16", "--layers", "1", "--table-rows", "64", "--media-bytes", "70000"]
+    options = ["--rows", "16", "--layers", "1", "--table-rows", "64", "--media-bytes", "70000", "--no-ray"]
     found = results("backfill", tmp_path, *options)
     assert [each["contender"] for each in found["overhead"]] == ["function", "backfill"]
     assert found["overhead"][0]["ratio"] == 1

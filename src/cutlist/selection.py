@@ -338,8 +338,18 @@ class Selection(Shown):
         Args:
             positions: int64, each in [0, num_samples), shape (n,); repeats allowed.
         """
+        return self._unpack(self._taken(positions))
+
+    def excerpt(self, positions: NDArray[np.int64]) -> Selection:
+        """Return a copy in memory that has the samples at positions alone, each still at its position: for a process
+        that reads no others, on a machine that need not have the file."""
+        kept = np.unique(positions)
+        return _Excerpt(self._header, self._taken(kept), kept)
+
+    def _taken(self, positions: NDArray[np.int64]) -> pa.Table:
+        """Return the samples at positions as stored."""
         if len(positions) == 0:
-            return self._unpack(self._schema.empty_table())
+            return self._schema.empty_table()
         which, within = np.divmod(positions, BATCH_ROWS)
         order = np.argsort(which, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
@@ -347,7 +357,7 @@ class Selection(Shown):
         taken = pa.Table.from_batches(parts).combine_chunks()
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
-        return self._unpack(taken.take(pa.array(back)))
+        return taken.take(pa.array(back))
 
     def packed(self) -> pa.Table:
         """Return all samples as stored: memory-mapped where the selection is saved, without what is constant."""
@@ -391,6 +401,20 @@ class Selection(Shown):
     def _media(packed: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         """Return whole references, of packed ones."""
         return pa.chunked_array([unpack(each, column.constants) for each in packed.chunks], type=MEDIA_TYPE)
+
+
+class _Excerpt(Selection):
+    """Some samples of a selection, at the positions that they have in it."""
+
+    def __init__(self, header: Mapping[str, Any], samples: pa.Table, positions: NDArray[np.int64]):
+        super().__init__(header, None, samples)
+        self._samples, self._positions = samples, positions
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Excerpt, (self._header, self._samples, self._positions)
+
+    def _taken(self, positions: NDArray[np.int64]) -> pa.Table:
+        return self._samples.take(pa.array(np.searchsorted(self._positions, positions)))
 
 
 class _LazyBatches(Sequence[Any]):

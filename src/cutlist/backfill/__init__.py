@@ -3,7 +3,6 @@
 from cutlist.backfill.arguments import made, with_arguments
 from cutlist.backfill.backfill import Scope, backfill
 from cutlist.backfill.builtin import MediaProbe, PacketIndexes
-from cutlist.backfill.computing import How
 from cutlist.backfill.encoding import Encoders
 from cutlist.backfill.featurizer import (
     Batch,
@@ -15,6 +14,7 @@ from cutlist.backfill.featurizer import (
     featurizer,
     installed,
 )
+from cutlist.backfill.how import How, Ray, engine_of
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import rows_of
 
@@ -27,11 +27,13 @@ __all__ = [
     "How",
     "MediaProbe",
     "PacketIndexes",
+    "Ray",
     "Scope",
     "backfill",
     "declared",
     "declared_again",
     "declared_now",
+    "engine_of",
     "featurizer",
     "installed",
     "made",

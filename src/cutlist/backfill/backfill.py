@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cutlist.backfill.checkpoint import Checkpoint, left_behind
-from cutlist.backfill.computing import Computing, How
+from cutlist.backfill.computing import Computing
+from cutlist.backfill.engines import opened
 from cutlist.backfill.inputs import Input, inputs_of
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import Rows, changed_rows, rows_of
@@ -27,6 +28,7 @@ from cutlist.watch import counting
 if TYPE_CHECKING:
     from cutlist.backfill.computing import Computed
     from cutlist.backfill.featurizer import Declared
+    from cutlist.backfill.how import How
     from cutlist.engine import Engine
 
 COMMIT_SECONDS = 30.0
@@ -267,34 +269,42 @@ def _forget(run: _Run, row_ids: NDArray[np.uint64]) -> None:
 
 def _compute(run: _Run, rows: Rows, todo: NDArray[np.int64]) -> None:
     """Compute rows, fragment by fragment, and commit them."""
-    try:
-        run.declared.featurizer.setup(run.how.device)
-    except Exception as error:
-        raise FeaturizerError(
-            f"featurizer {run.declared.title} cannot be set up on {run.how.device}: {type(error).__name__}: {error}"
-        ) from error
     computing = Computing(declared=run.declared, store=run.store, table=run.table, how=run.how)
     todo = todo[np.lexsort((rows.row_ids[todo], rows.fragments[todo]))]
     row_ids, fragments = rows.row_ids[todo], rows.fragments[todo]
+    title = f"{run.declared.name} of {run.table.name}"
     with counting("rows", run.how.progress) as bar:
-        title = f"{run.declared.name} of {run.table.name}"
         task = bar.add_task(title, total=len(todo))
         try:
-            for each in run.inputs:
-                positions, mine = each.split(row_ids)
-                ends = np.flatnonzero(np.diff(fragments[mine], append=-1)) + 1  # of fragments, in positions
-                done = 0
-                for computed in computing.batches(each, positions):
-                    _keep(run, computed)
-                    before, done = done, done + len(computed.row_ids)
-                    if _is_due(run, ended=bool(((ends > before) & (ends <= done)).any())):
-                        _commit(run)
-                    bar.advance(task, done - before)
-                    if run.num_failed:
-                        bar.update(task, description=f"{title} ({run.num_failed:,} failed)")
-                row_ids, fragments = row_ids[~mine], fragments[~mine]
+            with opened(computing) as engine:
+                for each in run.inputs:
+                    positions, mine = each.split(row_ids)
+                    left = _Left(row_ids[mine], fragments[mine])
+                    for computed in engine.batches(each, positions):
+                        _keep(run, computed)
+                        if _is_due(run, ended=left.without(computed.row_ids)):
+                            _commit(run)
+                        said = [*engine.remarks, *([f"{run.num_failed:,} failed"] if run.num_failed else [])]
+                        bar.update(task, description=f"{title} ({', '.join(said)})" if said else title)
+                        bar.advance(task, len(computed.row_ids))
+                    row_ids, fragments = row_ids[~mine], fragments[~mine]
         finally:
             _commit(run)
+
+
+class _Left:
+    """How many rows of each fragment are to be computed still."""
+
+    def __init__(self, row_ids: NDArray[np.uint64], fragments: NDArray[np.int64]):
+        order = np.argsort(row_ids)
+        self._row_ids, self._fragments = row_ids[order], fragments[order]
+        self._counts = np.bincount(fragments)
+
+    def without(self, row_ids: Sequence[int]) -> bool:
+        """Take rows away; return whether a fragment has ended by that."""
+        done = self._fragments[np.searchsorted(self._row_ids, np.array(row_ids, dtype=np.uint64))]
+        np.subtract.at(self._counts, done, 1)
+        return bool((self._counts[done] == 0).any())
 
 
 def _is_due(run: _Run, *, ended: bool) -> bool:

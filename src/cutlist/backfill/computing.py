@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -21,19 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cutlist.backfill.featurizer import Batch, Declared
+    from cutlist.backfill.how import How
     from cutlist.backfill.inputs import Input
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class How:
-    """How to run: the device of the featurizer, threads, bytes that are read ahead, whether to show a progress bar, and
-    whether to wait for another process that runs the same."""
-
-    device: str = "cpu"
-    num_threads: int = 1
-    prefetch_bytes: int = 512 * 2**20
-    progress: bool | None = None
-    wait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +44,7 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
+class Read:
     """A batch: the row ids, their inputs, and by row id what could not be read."""
 
     row_ids: Sequence[int]
@@ -63,22 +52,48 @@ class _Read:
     lost: Mapping[int, RowFailure] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Computing:
-    """A featurizer over a table."""
-
-    declared: Declared
-    store: Store
-    table: Table
-    how: How
+class Engine(Protocol):
+    """What computes a featurizer over a table."""
 
     def batches(self, given: Input, positions: NDArray[np.int64]) -> Iterator[Computed]:
-        """Yield what is made of the samples at positions of an input, batch by batch, in order.
+        """Yield what is made of the samples at positions of an input, batch by batch, in any order.
 
         Raises:
             FeaturizerError: if a result is not what was declared.
             StorageError: if the storage fails, again and again.
         """
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What there is to say of it, beside the bar of progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computing:
+    """A featurizer over a table, computed in this process."""
+
+    declared: Declared
+    store: Store
+    table: Table
+    how: How
+    remarks: Sequence[str] = ()
+
+    def setup(self) -> None:
+        """Let the featurizer load what it needs; before the first batch.
+
+        Raises:
+            FeaturizerError: if it cannot.
+        """
+        try:
+            self.declared.featurizer.setup(self.how.device)
+        except Exception as error:
+            raise FeaturizerError(
+                f"featurizer {self.declared.title} cannot be set up on {self.how.device}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def batches(self, given: Input, positions: NDArray[np.int64]) -> Iterator[Computed]:
+        """Yield what is made of samples, in order (`Engine.batches`)."""
         if self.declared.featurizer.whole:
             ids = given.ids_at(positions)
             arrays: dict[str, Any] = given.arrays_at(self.store, positions)
@@ -92,31 +107,38 @@ class Computing:
                 ) from error
             yield self._checked(ids, *checked_outputs(self.declared, result, _Places(self, ids)))
             return
+        with contextlib.closing(self.read(given, positions)) as read:
+            yield from self.made(read)
+
+    def read(self, given: Input, positions: NDArray[np.int64]) -> Generator[Read, None, None]:
+        """Yield the inputs of samples, batch by batch, in order; of media, those that come next are read ahead."""
         size = self.declared.featurizer.batch_size
         chunks = [positions[start : start + size] for start in range(0, len(positions), size)]
-        read = self._decoded(given, chunks) if given.has_media else self._taken(given, chunks)
-        with contextlib.closing(read):
-            if not self.declared.featurizer.parallel:
-                yield from map(self._batch, read)
-                return
-            waiting: deque[Future[Computed]] = deque()
-            pool = ThreadPoolExecutor(self.how.num_threads, thread_name_prefix="cutlist-featurize")
-            try:
-                for each in read:
-                    if len(waiting) > self.how.num_threads:
-                        yield waiting.popleft().result()
-                    waiting.append(pool.submit(self._batch, each))
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        return self._decoded(given, chunks) if given.has_media else self._taken(given, chunks)
 
-    def _taken(self, given: Input, chunks: Sequence[NDArray[np.int64]]) -> Generator[_Read, None, None]:
+    def made(self, read: Iterable[Read]) -> Iterator[Computed]:
+        """Yield what is made of batches that were read, in order."""
+        if not self.declared.featurizer.parallel:
+            yield from map(self._batch, read)
+            return
+        waiting: deque[Future[Computed]] = deque()
+        pool = ThreadPoolExecutor(self.how.num_threads, thread_name_prefix="cutlist-featurize")
+        try:
+            for each in read:
+                if len(waiting) > self.how.num_threads:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(self._batch, each))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _taken(self, given: Input, chunks: Sequence[NDArray[np.int64]]) -> Generator[Read, None, None]:
         """Yield the batches of inputs without media, which are columns."""
         for chunk in chunks:
-            yield _Read(row_ids=given.ids_at(chunk), batch=given.lists_at(self.store, chunk))
+            yield Read(row_ids=given.ids_at(chunk), batch=given.lists_at(self.store, chunk))
 
-    def _decoded(self, given: Input, chunks: Sequence[NDArray[np.int64]]) -> Generator[_Read, None, None]:
+    def _decoded(self, given: Input, chunks: Sequence[NDArray[np.int64]]) -> Generator[Read, None, None]:
         """Yield the batches of inputs with media; rows whose media cannot be decoded are told apart."""
         reader = Reader(
             [given.selection],
@@ -137,9 +159,9 @@ class Computing:
                         said = told[row_id]
                         lost[row_id] = RowFailure(column=said.column, error_type=said.error_type, message=said.message)
                 names = [name for name in (rows[0] if rows else ()) if name != "_rowid"]
-                yield _Read(row_ids=ids, batch={name: [row[name] for row in rows] for name in names}, lost=lost)
+                yield Read(row_ids=ids, batch={name: [row[name] for row in rows] for name in names}, lost=lost)
 
-    def _batch(self, read: _Read) -> Computed:
+    def _batch(self, read: Read) -> Computed:
         """Return what is made of a batch, and of the rows that could not be read."""
         arrays, failures = self._outputs(read.row_ids, read.batch)
         computed = self._checked(read.row_ids, arrays, failures)

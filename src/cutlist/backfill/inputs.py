@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +54,13 @@ class Input:
 
     def ids_at(self, positions: NDArray[np.int64]) -> list[int]:
         """Return the row ids of samples."""
-        ids: list[int] = self.selection.packed().column(0).take(pa.array(positions)).to_pylist()
+        ids: list[int] = self.selection.take(positions).column(0).to_pylist()
         return ids
+
+    def excerpt(self, positions: NDArray[np.int64]) -> Input:
+        """Return the input with those samples alone, small enough to be sent to another process."""
+        none = np.zeros(0, dtype=np.uint64)  # what `split` needs
+        return replace(self, selection=self.selection.excerpt(positions), row_ids=none, places=none.astype(np.int64))
 
     @property
     def has_media(self) -> bool:

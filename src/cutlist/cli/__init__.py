@@ -17,7 +17,7 @@ from rich.console import Console
 
 import cutlist
 from cutlist import Session
-from cutlist.backfill import with_arguments
+from cutlist.backfill import engine_of, with_arguments
 from cutlist.catalog import fold_case
 from cutlist.cli import contents, diff, lineage, loader, plans, plot, runs, save, saved, waterfall
 from cutlist.cli.options import AsJson, Query, With, arguments
@@ -304,6 +304,19 @@ def backfill(
     again: Annotated[bool, typer.Option("--again", help="Also rows that have a value.")] = False,
     device: Annotated[str, typer.Option(help="Of its model: cpu, cuda, cuda:1.")] = "cpu",
     given: With = None,
+    engine: Annotated[
+        str, typer.Option(help="What computes: local, this process; ray, workers of a cluster.")
+    ] = "local",
+    workers: Annotated[int | None, typer.Option(help="Of ray. [default: as many as there is room for]")] = None,
+    cpus_per_worker: Annotated[float | None, typer.Option(help="Of ray: CPUs of each worker. [default: 1]")] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(help="Of ray: GPUs of each worker, 0.5 for half of one. [default: 1 if device is cuda]"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of ray: the cluster, as auto or ray://host:10001. [default: RAY_ADDRESS, or a new one]"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute the columns of a featurizer for the rows that lack them, or have them out of date.
@@ -315,10 +328,20 @@ def backfill(
     Example: `cutlist backfill videos sharpness --where "duration_seconds > 2" --view hd --root data`
 
     Example: `cutlist backfill images clip_embedding --with model=ViT-L-14 --with pretrained=openai --root data`
+
+    Example: `cutlist backfill videos motion --engine ray --workers 8 --root data`
     """
     chosen = with_arguments(featurizer, arguments(given)) if given else featurizer
+    options = {"workers": workers, "cpus_per_worker": cpus_per_worker, "gpus_per_worker": gpus_per_worker}
     report = session.backfill(
-        table, chosen, where=where, view=view, errors_only=errors_only, again=again, device=device
+        table,
+        chosen,
+        where=where,
+        view=view,
+        errors_only=errors_only,
+        again=again,
+        device=device,
+        engine=engine_of(engine, **options, address=address) or "local",
     )
     typer.echo(json.dumps(asdict(report), indent=1) if as_json else str(report))
     if report.num_failed and not report.num_computed:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 import weakref
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,6 +18,7 @@ import duckdb
 
 from cutlist.errors import CatalogError, QueryError
 from cutlist.media.reference import FIELDS
+from cutlist.temporary import TemporaryFolder
 
 DUCKDB_VERSION = duckdb.__version__
 
@@ -126,19 +126,19 @@ class Databases:
         return f"{plain.rstrip('.')}; {CONFINED}"
 
     @cached_property
-    def _spill(self) -> tempfile.TemporaryDirectory[str]:
+    def _spill(self) -> TemporaryFolder:
         """Where queries that need more memory than there is put the rest; gone when the databases are closed."""
-        return tempfile.TemporaryDirectory(prefix="cutlist-", ignore_cleanup_errors=True)
+        return TemporaryFolder()
 
     @cached_property
     def adhoc(self) -> duckdb.DuckDBPyConnection:
         """For ad-hoc SQL: what a user makes in it stays until it is closed."""
-        return _connect(f"{self._spill.name}/adhoc", folders=self.folders)
+        return _connect(f"{self._spill.path}/adhoc", folders=self.folders)
 
     @cached_property
     def compiling(self) -> duckdb.DuckDBPyConnection:
         """For compiling: no access to files, locked configuration."""
-        return _connect(f"{self._spill.name}/compiling", folders=())
+        return _connect(f"{self._spill.path}/compiling", folders=())
 
     def cursor(self, *, compiling: bool) -> duckdb.DuckDBPyConnection:
         """Return a cursor of one of the two, known to `interrupt` while it lives.
@@ -180,4 +180,4 @@ class Databases:
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         if "_spill" in self.__dict__:
-            self.__dict__.pop("_spill").cleanup()
+            self.__dict__.pop("_spill").close()

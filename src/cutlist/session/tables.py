@@ -15,10 +15,12 @@ from cutlist.backfill import (
     How,
     MediaProbe,
     PacketIndexes,
+    Ray,
     Scope,
     backfill,
     declared,
     declared_again,
+    engine_of,
     installed,
 )
 from cutlist.catalog import fold_case
@@ -208,6 +210,7 @@ class Tables(Opened):
         errors_only: bool = False,
         again: bool = False,
         device: str = "cpu",
+        engine: str | Ray = "local",
         progress: bool | None = None,
     ) -> BackfillReport:
         """Compute the columns of a featurizer for the rows that lack them, or have them out of date.
@@ -224,6 +227,9 @@ class Tables(Opened):
             errors_only: Only rows on which it failed before.
             again: Also rows that have a value.
             device: Of the featurizer's model, as torch has it.
+            engine: `local`, this process; `ray`, workers of a Ray cluster; or the latter with its options, as
+                `cutlist.backfill.Ray(workers=4, gpus_per_worker=0.5)`. What one has begun, the other goes on with. A
+                featurizer of the table as a whole is computed in this process.
             progress: Whether to show a progress bar; default: where standard error is a terminal.
 
         Raises:
@@ -231,6 +237,7 @@ class Tables(Opened):
                 declare, fails on all of the first rows, or is being run by another process.
             QueryError: if its inputs, `where` or `view` cannot be compiled.
             CatalogError: if there is no such table, or it cannot be written.
+            SettingsError: if there is no such engine, or no such cluster.
 
         Examples:
             >>> import tempfile
@@ -253,7 +260,7 @@ class Tables(Opened):
         chosen = declared(featurizer)
         self.refresh()
         scope = Scope(row_ids=self._rows(self._table(table), where, view), errors_only=errors_only, again=again)
-        return self._backfill(table, chosen, scope, device=device, progress=progress)
+        return self._backfill(table, chosen, scope, device=device, ray=engine_of(engine), progress=progress)
 
     def _backfill(
         self,
@@ -262,6 +269,7 @@ class Tables(Opened):
         scope: Scope,
         *,
         device: str = "cpu",
+        ray: Ray | None = None,
         progress: bool | None = None,
         wait: bool = False,
     ) -> BackfillReport:
@@ -270,6 +278,7 @@ class Tables(Opened):
         found = self._table(table)
         how = How(
             device=device,
+            ray=ray,
             wait=wait,
             num_threads=self.settings.num_threads or num_cores(),
             prefetch_bytes=self.settings.prefetch_bytes,
