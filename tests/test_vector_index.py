@@ -168,7 +168,9 @@ def test_the_conditions_that_lance_takes_are_asked_with_the_vector(session: Sess
 
 
 @pytest.mark.parametrize("kind", ["IVF_FLAT", "ivf_pq", "IVF_HNSW_SQ", "IVF_SQ"])
-def test_the_recall_of_an_index_is_measured_and_told(tmp_path: Path, kind: str) -> None:
+def test_the_recall_of_an_index_is_measured_and_told(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     rng = np.random.default_rng(3)
     vectors = rng.standard_normal((3000, LENGTH)).astype(np.float32)
     table = pa.table({"id": range(3000), "v": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), LENGTH)})
@@ -178,6 +180,7 @@ def test_the_recall_of_an_index_is_measured_and_told(tmp_path: Path, kind: str) 
         index = vector_index(session.tables["t"], "v")
         assert index is not None
         assert (index.kind, index.partitions, made) == (kind.upper(), 16, str(index))
+        assert caplog.messages == []  # Lance logs how long it took, as INFO
         assert index.recall is not None
         assert 0.7 <= index.recall <= 1
         assert not index.is_exact

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,9 @@ def imported(name: str, title: str) -> Any:
     try:
         if name in _NEED_TORCHVISION:
             _usable_torchvision()
-        return importlib.import_module(name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's, of bars that are not shown
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise FeaturizerError(
             f"featurizer {title}: needs {error.name}, which is not installed; type: pip install 'cutlist[features]'"

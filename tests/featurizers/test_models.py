@@ -293,6 +293,16 @@ def test_a_package_that_is_not_installed() -> None:
         imported("no_such_package", "clip_embedding")
 
 
+def test_bars_that_are_not_shown_are_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ("import warnings", "warnings.warn('IProgress not found. Please update jupyter and ipywidgets.')")
+    (tmp_path / "with_bars.py").write_text("\n".join(lines))
+    (tmp_path / "with_others.py").write_text("import warnings; warnings.warn('this is slow')")
+    monkeypatch.syspath_prepend(tmp_path)
+    imported("with_bars", "test")
+    with pytest.warns(UserWarning, match="this is slow"):
+        imported("with_others", "test")
+
+
 def test_no_model_is_imported_before_it_is_needed() -> None:
     program = "import sys, cutlist_featurizers as c; from cutlist.backfill import declared, installed; installed(); "
     program += f"print(declared(c.TextEmbedding({str(tiny.minilm())!r})).outputs[0].type.list_size); "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -20,6 +22,9 @@ from cutlist.store.pointers import Pointer
 from cutlist.store.retries import LANCE_ERRORS, Retry, first_line, is_of_storage, place_of
 from cutlist.store.scan import ScanTable, scannable
 from cutlist.store.tensors import is_tensor
+
+if "LANCE_LOG" not in os.environ:
+    logging.getLogger("pylance").setLevel(logging.NOTSET)  # as the root logger has it: INFO tells of every index made
 
 PACKETS_OF = b"cutlist:packets_of"
 """Metadata of a column with packet indexes: the media column that they are of."""
