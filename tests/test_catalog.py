@@ -112,3 +112,17 @@ def test_a_folder_is_listed_as_lance_does(root: str) -> None:
     listed = namespace.list_tables(lance_namespace.ListTablesRequest(id=[])).tables
     assert Store.at(root).table_names() == sorted(listed)
     assert Store.at(top / "nowhere").table_names() == []
+
+
+def test_refreshing_reads_the_views_anew(root: str, tmp_path: Path) -> None:
+    folder = tmp_path / "views"
+    folder.mkdir()
+    (folder / "one.sql").write_text("SELECT 1 AS n")
+    with cutlist.connect(root, views=folder) as session:
+        (folder / "one.sql").write_text("SELECT 2 AS n")
+        (folder / "two.sql").write_text("SELECT n + 1 AS n FROM one")
+        assert session.sql("FROM one").fetchall() == [(1,)]
+        session.refresh()
+        assert session.sql("FROM two").fetchall() == [(3,)]
+        (folder / "one.sql").unlink()
+        assert list(session.refresh().views) == ["two"]

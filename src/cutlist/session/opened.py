@@ -18,6 +18,7 @@ from cutlist.errors import NotFoundError, QueryError, listing, suggest
 from cutlist.log import Log
 from cutlist.reader import Reader
 from cutlist.saved import Saved
+from cutlist.views import load_views
 from cutlist.watch import watched
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ class Opened:
         return self._engine.databases.progress()
 
     def refresh(self) -> Self:
-        """Move on to the latest versions of the tables; return the session."""
+        """Move on to the latest versions of the tables, and to the views as their files are now; return the session."""
+        found = load_views(self.views_folder, required=False)
+        self.views.clear()
+        self.views.update(found)
         self._engine = Engine(
             Snapshot.take(self.store), self.views, self.saved, self._engine.databases, self._engine.encode
         )
