@@ -122,6 +122,9 @@ def test_an_exact_index_gives_the_rows_that_no_index_gives(session: Session, que
         f"SELECT id FROM t ORDER BY similarity(v, {QUERY}), id LIMIT 10",
         f"SELECT id FROM t ORDER BY similarity(v, {QUERY}) DESC NULLS FIRST, id LIMIT 10",
         f"SELECT id FROM t ORDER BY height, similarity(v, {QUERY}) DESC, id LIMIT 10",
+        f"SELECT id FROM t ORDER BY -similarity(v, {QUERY}) DESC, id LIMIT 10",
+        f"SELECT id FROM t ORDER BY abs(similarity(v, {QUERY})) DESC, id LIMIT 10",
+        f"SELECT id FROM t ORDER BY v.similarity({QUERY}) IS NULL DESC, id LIMIT 10",
         f"SELECT id, row_number() OVER (ORDER BY id) AS n FROM t {ORDER} LIMIT 10",
         f"SELECT DISTINCT height, round(similarity(v, {QUERY}), 1) AS s FROM t ORDER BY s DESC, height LIMIT 10",
         f"SELECT kind, count(*) AS n FROM t GROUP BY kind, v ORDER BY similarity(v, {QUERY}) DESC, n, kind LIMIT 10",
@@ -138,6 +141,16 @@ def test_what_is_not_sure_reads_the_table(session: Session, query: str) -> None:
     one, other = over(query)
     assert not any("index" in each for each in found(session, other))
     assert session.sql(other).fetchall() == session.sql(one).fetchall()
+
+
+def test_where_rows_without_a_vector_come_first(session: Session) -> None:
+    one, other = over(f"SELECT id FROM t ORDER BY (similarity(v, {QUERY})) DESC, id LIMIT 10")
+    try:
+        for order in ("nulls_first", "nulls_last_on_asc_first_on_desc", "sqlite", "nulls_last"):
+            session.sql(f"SET default_null_order = '{order}'")
+            assert session.sql(other).fetchall() == session.sql(one).fetchall()
+    finally:
+        session.sql("RESET default_null_order")
 
 
 def test_of_a_few_rows_all_are_compared(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
