@@ -131,6 +131,27 @@ def test_one_text_for_two_models(session: Session) -> None:
     assert loaded.vectors[0].parameters == {"power": "2.0"}
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("'it''s 100 % $1, ?; \"{}\" \\n -- no /* comment'", 'it\'s 100 % $1, ?; "{}" \\n -- no /* comment'),
+        ("'中文 🚗\tπόλη\n'", "中文 🚗\tπόλη\n"),
+        ("''", ""),
+        (f"'{'abc ' * 2500}'", "abc " * 2500),
+        ("E'a\\n\\'b\\''", "a\n'b'"),
+        ("$$it's$$", "it's"),
+        ("( 'red' /* it's */ ) -- ')", "red"),
+    ],
+)
+def test_any_text_is_encoded_as_it_is_written(session: Session, written: str, text: str) -> None:
+    query = f"SELECT id, similarity(letters, {written}\n) AS s, letters.similarity({written}\n) AS t FROM walls"
+    selection = session.compile(query)
+    assert [each.given for each in selection.vectors] == [text]
+    (of_text,) = Letters().encode_text([text])
+    for _, s, t, letters in session.sql(query.replace(" FROM", ", letters FROM")).fetchall():
+        assert s == t == pytest.approx(float(unit(letters) @ of_text), abs=1e-5)
+
+
 def test_models_are_loaded_once_and_only_for_texts_that_are_new(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened() -> Session:
         return cutlist.connect(root / "data", views=root / "sql")
@@ -199,6 +220,11 @@ def test_the_other_commands_know_it(session: Session) -> None:
         ),
         (
             "similarity(colour, 'a ' || 'red')",
+            r"query:1:8: 'a ' \|\| 'red' is a text that DuckDB makes when the query runs; write it out, as one text",
+        ),
+        ("similarity(colour, 'red'::VARCHAR)", r"query:1:8: 'red'::VARCHAR is a text that DuckDB makes"),
+        (
+            "similarity(colour, lower('red'))",
             r"query: similarity takes an embedding, FLOAT\[n\], and .*written out in a",
         ),
         ("similarity(colour, [1, 2, 3])", r"query: similarity takes an embedding, FLOAT\[n\], and another one"),
@@ -207,6 +233,10 @@ def test_the_other_commands_know_it(session: Session) -> None:
             r"query:1:8: image_file\('no.jpg'\) cannot be read: No such file",
         ),
         ("similarity(colour, image_file(caption))", r"query:1:8: image_file takes the path of one image, as text"),
+        (
+            "similarity(colour, image_file('a\0.jpg'))",
+            r"query:1:8: image_file\('a.*'\) cannot be read: embedded null byte",
+        ),
         ("image_file('a.jpg')", r"query:1:8: image_file\(…\) stands only as the second argument of similarity"),
         ("similarity([1, 2], 'red')", r"query:1:8: it cannot be told which column \[1, 2\] is, .*model 'red' is for"),
         (

@@ -123,7 +123,7 @@ def calls_in(statement: Statement) -> Iterator[Call]:
         if len(values) != 2:
             raise QueryError(f"{place}: similarity takes two arguments, {len(values)} are given; write {_FORMS}")
         yield Call(node, values[0], values[1], _last_argument(statement, found[1]), place)
-        images.discard(id(values[1]))
+        images.discard(id(values[1].unnest()))
     for node in statement.tree.find_all(exp.Anonymous):
         if id(node) in images:
             place = statement.at(int(node.meta.get("start", 0)))
@@ -135,12 +135,24 @@ def calls_in(statement: Statement) -> Iterator[Call]:
 
 def _given(node: exp.Expr) -> tuple[str, bool] | None:
     """Return a text, or the path of an image, and which of both it is; None for anything else."""
-    if isinstance(node, exp.Literal) and node.is_string:
-        return str(node.this), False
+    node = node.unnest()
     if isinstance(node, exp.Anonymous) and node.name.lower() == IMAGE_FILE:
-        path = node.expressions[0] if len(node.expressions) == 1 else None
-        return (str(path.this), True) if isinstance(path, exp.Literal) and path.is_string else ("", True)
-    return None
+        return (_text(node.expressions[0]) or "" if len(node.expressions) == 1 else ""), True
+    text = _text(node)
+    return None if text is None else (text, False)
+
+
+def _text(node: exp.Expr) -> str | None:
+    """Return a text that is written out: `'…'`, `E'…'` or `$$…$$`."""
+    node = node.unnest()
+    is_text = isinstance(node, exp.RawString | exp.ByteString) or (isinstance(node, exp.Literal) and node.is_string)
+    return str(node.this) if is_text else None
+
+
+def _is_made_text(node: exp.Expr) -> bool:
+    """Return whether an expression puts texts together, or casts one: whatever the values, it is a text."""
+    made = isinstance(node, exp.DPipe | exp.Concat | exp.National)
+    return made or (isinstance(node, exp.Cast) and node.to.this in exp.DataType.TEXT_TYPES)
 
 
 def _last_argument(statement: Statement, offset: int) -> tuple[int, int]:
@@ -250,6 +262,11 @@ class _Models:
             raise QueryError(
                 f"{call.place}: {left} has {lengths[0].pop()} numbers and {right} has {lengths[1].pop()}; only vectors "
                 f"of one model can be compared"
+            )
+        if _is_made_text(call.other.unnest()):
+            raise QueryError(
+                f"{call.place}: {statement.text[slice(*call.span)]} is a text that DuckDB makes when the query runs; "
+                f"write it out, as one text: similarity(…, 'a cat')"
             )
         types = {facts.type for facts in self._columns(call.other).values()}
         if types == {"VARCHAR"} and isinstance(call.other, exp.Column):

@@ -387,7 +387,7 @@ class Engine:
             else:
                 name, version = self.key_of(use.scan)
                 parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
-        return "\n".join([*parts, *images_of(plan)])
+        return "\n".join([*parts, *images_of(self, plan)])
 
 
 def _media_of(tables: Iterable[Table]) -> list[Source]:

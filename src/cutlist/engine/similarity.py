@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cutlist.compiler import quoted
+from cutlist.engine.databases import CONFINED
 from cutlist.errors import CutlistError, QueryError
 from cutlist.selection import SearchVector
 
@@ -37,7 +38,7 @@ def define_vectors(engine: Engine, cursor: duckdb.DuckDBPyConnection, plan: Plan
     for each in plan.vectors:
         table = engine.table_at(each.table, each.version)
         feature = next(one for one in table.features.values() if each.column in one.columns)
-        content = _image(each) if each.is_image else each.given
+        content = _image(engine, each) if each.is_image else each.given
         try:
             vector = engine.encode(table, each.column, content).tolist()
         except CutlistError as error:
@@ -63,20 +64,23 @@ def define_stand_ins(cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Sea
     return ()
 
 
-def images_of(plan: Plan) -> list[str]:
+def images_of(engine: Engine, plan: Plan) -> list[str]:
     """Return what tells the images of a plan from others under their paths.
 
     Raises:
-        QueryError: if one cannot be read; has its place.
+        QueryError: if one cannot be read, or SQL is confined and may not; has its place.
     """
-    return [f"{each.given} {hashlib.sha256(_image(each)).hexdigest()}" for each in plan.vectors if each.is_image]
+    images = [each for each in plan.vectors if each.is_image]
+    return [f"{each.given} {hashlib.sha256(_image(engine, each)).hexdigest()}" for each in images]
 
 
-def _image(vector: QueryVector) -> bytes:
+def _image(engine: Engine, vector: QueryVector) -> bytes:
+    file = Path(vector.given)
+    what = f"{vector.place}: image_file('{vector.given}')"
     try:
-        return Path(vector.given).read_bytes()
-    except OSError as error:
-        raise QueryError(
-            f"{vector.place}: image_file('{vector.given}') cannot be read: {error.strerror or error}; paths start in "
-            f"the folder {Path.cwd()}"
-        ) from error
+        if not engine.databases.is_open(file):
+            raise QueryError(f"{what} may not be read: {CONFINED}")
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: what no path can have
+        why = getattr(error, "strerror", None) or error
+        raise QueryError(f"{what} cannot be read: {why}; paths start in the folder {Path.cwd()}") from error
