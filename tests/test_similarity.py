@@ -168,6 +168,13 @@ def test_models_are_loaded_once_and_only_for_texts_that_are_new(root: Path, monk
     with opened() as session:
         found = session.compile("SELECT id FROM walls where similarity(colour, 'lemon yellow') > 0.9 -- again")
         assert (Colours.loaded, found.vectors[0].given) == (1, "lemon yellow")
+        with pytest.warns(QueryWarning, match=r"query:1:12: the last digits"):
+            first = session.compile("SELECT id, avg(similarity(colour, 'light cyan')) AS a FROM walls GROUP BY id")
+        assert Colours.loaded == 2
+    with opened() as session:  # remarks are made anew for another text, and need the vector
+        with pytest.warns(QueryWarning, match=r"query:2:1: the last digits"):
+            found = session.compile(f"select id,\n{first.sql[11:]}")
+        assert (Colours.loaded, found.fingerprint) == (2, first.fingerprint)
 
 
 def test_what_has_no_direction_is_like_nothing(session: Session) -> None:

@@ -12,6 +12,8 @@ from cutlist.errors import CutlistError, QueryError
 from cutlist.selection import SearchVector
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
     import numpy as np
     from numpy.typing import NDArray
@@ -28,33 +30,40 @@ class Encode(Protocol):
         """Return float32, shape (length,)."""
 
 
-def define_vectors(engine: Engine, cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[SearchVector, ...]:
+def define_vectors(
+    engine: Engine, cursor: duckdb.DuckDBPyConnection, plan: Plan, known: Sequence[SearchVector] = ()
+) -> tuple[SearchVector, ...]:
     """Define on a cursor the vectors that a plan names, and return them.
+
+    Args:
+        known: Those of a selection that was compiled by the same plan; then no model is loaded.
 
     Raises:
         QueryError: if one cannot be made; has the place of the text or image.
     """
-    found = []
-    for each in plan.vectors:
-        table = engine.table_at(each.table, each.version)
-        feature = next(one for one in table.features.values() if each.column in one.columns)
-        content = _image(engine, each) if each.is_image else each.given
-        try:
-            vector = engine.encode(table, each.column, content).tolist()
-        except CutlistError as error:
-            what = f"image_file('{each.given}'): " if each.is_image else ""
-            raise QueryError(f"{each.place}: {what}{error}") from error
-        cursor.execute(f"CREATE TEMP MACRO {quoted(each.name)}() AS '{vector}'::{each.type}")
-        found.append(
-            SearchVector(
-                given=each.given,
-                column=f"{each.table}.{each.column}",
-                featurizer=f"{feature.name}@{feature.version}",
-                parameters=feature.parameters,
-                vector=tuple(vector),
-            )
-        )
-    return tuple(found)
+    found = tuple(known) or tuple(_encoded(engine, each) for each in plan.vectors)
+    for each, made in zip(plan.vectors, found, strict=True):
+        cursor.execute(f"CREATE TEMP MACRO {quoted(each.name)}() AS '{list(made.vector)}'::{each.type}")
+    return found
+
+
+def _encoded(engine: Engine, wanted: QueryVector) -> SearchVector:
+    """Return the vector of a text or an image."""
+    table = engine.table_at(wanted.table, wanted.version)
+    feature = next(one for one in table.features.values() if wanted.column in one.columns)
+    content = _image(engine, wanted) if wanted.is_image else wanted.given
+    try:
+        vector = engine.encode(table, wanted.column, content)
+    except CutlistError as error:
+        what = f"image_file('{wanted.given}'): " if wanted.is_image else ""
+        raise QueryError(f"{wanted.place}: {what}{error}") from error
+    return SearchVector(
+        given=wanted.given,
+        column=f"{wanted.table}.{wanted.column}",
+        featurizer=f"{feature.name}@{feature.version}",
+        parameters=feature.parameters,
+        vector=tuple(vector.tolist()),
+    )
 
 
 def define_stand_ins(cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[SearchVector, ...]:
