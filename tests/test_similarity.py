@@ -310,3 +310,21 @@ def test_a_column_of_two_tables_of_one_model(tmp_path: Path) -> None:
         session.backfill("b", Colours(3.0), again=True)
         with pytest.raises(CutlistError, match="of different models, so that 'blue' is no one vector"):
             session.sql(f"SELECT id FROM {both} WHERE similarity(colour, 'blue') > 0.99")
+
+
+def test_vectors_of_another_model_in_one_column_are_told(tmp_path: Path) -> None:
+    write_walls(tmp_path, copies=1)
+    query = "SELECT id FROM walls WHERE similarity(colour, 'blue') > 0.5"
+    with cutlist.connect(tmp_path) as session:
+        session.backfill("walls", Colours())
+        session.compile(query)
+        session.backfill("walls", Colours(3.0), where="id < 5")
+        warned = (
+            r"query:1:28: 3 rows of walls have a colour that was not made as colour is now, and are compared with "
+            r"'blue' all the same; `REFRESH COLUMN colour ON walls` makes them anew"
+        )
+        with pytest.warns(QueryWarning, match=warned):
+            session.compile(query)
+        assert any("was not made as colour is now" in each.text for each in session.lint(query))
+        session.sql("REFRESH COLUMN colour ON walls")
+        session.compile(query)

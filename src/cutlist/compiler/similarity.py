@@ -63,6 +63,11 @@ class QueryVector:
     place: str = field(compare=False)
 
     @property
+    def shown(self) -> str:
+        """What the query has for it."""
+        return f"image_file('{self.given}')" if self.is_image else f"'{self.given}'"
+
+    @property
     def name(self) -> str:
         """What DuckDB calls the macro that returns the vector."""
         facts = [self.given, str(self.is_image), self.table, str(self.version), self.column]

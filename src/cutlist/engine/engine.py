@@ -38,7 +38,7 @@ from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
 from cutlist.engine.results import refuse_columns
 from cutlist.engine.searching import approximate, searched
-from cutlist.engine.similarity import define_stand_ins, define_vectors, images_of
+from cutlist.engine.similarity import define_stand_ins, define_vectors, images_of, of_other_models
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.placing import message, unknown_column, unknown_table
 from cutlist.selection import SearchVector, Selection, Source
@@ -239,14 +239,16 @@ class Engine:
         binding = self.bind(plan, vectors=vectors)
         with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
             refuse_columns(plan.query, cursor.sql(binding.text))
-            return (*plan.remarks, *approximate(binding.plan), *self.dropped(binding))
+            return (*plan.remarks, *self.counted(binding))
 
-    def dropped(self, binding: Binding) -> Iterator[Remark]:
-        """Yield how many rows the conditions of a query drop for NULLs."""
+    def counted(self, binding: Binding) -> Iterator[Remark]:
+        """Yield what only the rows tell: what an index may miss, vectors of other models, rows dropped for NULLs."""
+        yield from approximate(binding.plan)
+        yield from of_other_models(self, binding.plan)
         tables = {
             use.scan.table: binding.tables[self.key_of(use.scan)] for use in binding.plan.uses if not use.scan.selection
         }
-        return count_dropped(binding.cursor, binding.plan, tables)
+        yield from count_dropped(binding.cursor, binding.plan, tables)
 
     def bind(self, plan: Plan, *, runs: bool = True, vectors: Sequence[SearchVector] = ()) -> Binding:
         """Return a cursor on which a planned statement can run: its tables registered, its views defined.

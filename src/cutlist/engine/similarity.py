@@ -6,13 +6,14 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cutlist.compiler import quoted
+from cutlist.compiler import Remark, quoted
 from cutlist.engine.databases import CONFINED
 from cutlist.errors import CutlistError, QueryError
 from cutlist.selection import SearchVector
+from cutlist.store import count_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
     import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from cutlist.compiler import Plan, QueryVector
     from cutlist.engine.engine import Engine
-    from cutlist.store import Table
+    from cutlist.store import Feature, Table
 
 
 class Encode(Protocol):
@@ -50,12 +51,12 @@ def define_vectors(
 def _encoded(engine: Engine, wanted: QueryVector) -> SearchVector:
     """Return the vector of a text or an image."""
     table = engine.table_at(wanted.table, wanted.version)
-    feature = next(one for one in table.features.values() if wanted.column in one.columns)
+    feature = _feature(table, wanted)
     content = _image(engine, wanted) if wanted.is_image else wanted.given
     try:
         vector = engine.encode(table, wanted.column, content)
     except CutlistError as error:
-        what = f"image_file('{wanted.given}'): " if wanted.is_image else ""
+        what = f"{wanted.shown}: " if wanted.is_image else ""
         raise QueryError(f"{wanted.place}: {what}{error}") from error
     return SearchVector(
         given=wanted.given,
@@ -73,6 +74,29 @@ def define_stand_ins(cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Sea
     return ()
 
 
+def of_other_models(engine: Engine, plan: Plan) -> Iterator[Remark]:
+    """Yield a warning for each text or image that is compared with vectors of another model than encoded it.
+
+    Such vectors stand in a column of which only a part was computed anew, by another model or with other parameters.
+    """
+    for each in plan.vectors:
+        table = engine.table_at(each.table, each.version)
+        feature = _feature(table, each)
+        other = f"{feature.made_at} >= 0 AND {feature.made_by} <> {list(feature.made)[-1]}"
+        number = count_rows(table, other)
+        if number:
+            text = (
+                f"{number:,} rows of {each.table} have a {each.column} that was not made as {feature.name} is now, and "
+                f"are compared with {each.shown} all the same; `REFRESH COLUMN {each.column} ON {each.table}` makes "
+                f"them anew"
+            )
+            yield Remark(place=each.place, text=text, error=False)
+
+
+def _feature(table: Table, vector: QueryVector) -> Feature:
+    return next(each for each in table.features.values() if vector.column in each.columns)
+
+
 def images_of(engine: Engine, plan: Plan) -> list[str]:
     """Return what tells the images of a plan from others under their paths.
 
@@ -85,7 +109,7 @@ def images_of(engine: Engine, plan: Plan) -> list[str]:
 
 def _image(engine: Engine, vector: QueryVector) -> bytes:
     file = Path(vector.given)
-    what = f"{vector.place}: image_file('{vector.given}')"
+    what = f"{vector.place}: {vector.shown}"
     try:
         if not engine.databases.is_open(file):
             raise QueryError(f"{what} may not be read: {CONFINED}")
