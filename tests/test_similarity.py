@@ -186,6 +186,17 @@ def test_what_has_no_direction_is_like_nothing(session: Session) -> None:
     assert rows == {"a": False, "zero": True, "nan": True, "null": True, "far": True}
 
 
+def test_a_vector_with_a_null_in_it_is_left_out_as_the_message_says(tmp_path: Path) -> None:
+    vectors = pa.array([[1, None], [1, 2], None], pa.list_(pa.float32(), 2))
+    Store.at(tmp_path).append("t", pa.table({"id": [0, 1, 2], "v": vectors}), message="test")
+    query = "SELECT id, similarity(v, [1, 2]::FLOAT[2]) AS s FROM t"
+    with cutlist.connect(tmp_path) as session:
+        with pytest.raises(QueryError, match="one of them has a NULL among its numbers") as refused:
+            session.compile(query)
+        where = str(refused.value).rpartition("leave it out: ")[2].replace("embedding", "v")
+        assert session.sql(f"{query} {where}").fetchall() == [(1, 1.0)]
+
+
 def test_its_sum_depends_on_the_order_of_rows(session: Session) -> None:
     with pytest.warns(QueryWarning, match=r"last digits of avg\(similarity\(colour, 'red'\)\) can differ between runs"):
         session.compile("SELECT avg(similarity(colour, 'red')) AS a FROM walls")
@@ -228,6 +239,15 @@ def test_the_other_commands_know_it(session: Session) -> None:
         (
             "similarity(colour, 'a ' || 'red')",
             r"query:1:8: 'a ' \|\| 'red' is a text that DuckDB makes when the query runs; write it out, as one text",
+        ),
+        ("similarity('red', colour)", r"query:1:8: the embedding goes first, similarity\(colour, 'red'\)$"),
+        (
+            "similarity(caption, 'red')",
+            r"query:1:8: walls.caption is VARCHAR, and similarity takes embeddings, FLOAT\[n\]: .*text_embedding`",
+        ),
+        (
+            "similarity(id + 1, 'red')",
+            r"query:1:8: walls.id is BIGINT, and similarity .*backfill walls clip_embedding`",
         ),
         ("similarity(colour, 'red'::VARCHAR)", r"query:1:8: 'red'::VARCHAR is a text that DuckDB makes"),
         (

@@ -222,6 +222,11 @@ class _Models:
         written = snippet(statement, call.embedding)
         for key, facts in columns.items():
             _refuse_media(call.place, key, facts)
+            if not _is_vector(facts.type):
+                raise QueryError(
+                    f"{call.place}: {key[0]}.{key[2]} is {facts.type}, and similarity takes embeddings, FLOAT[n]: "
+                    f"`cutlist backfill {key[0]} {'text' if facts.type == 'VARCHAR' else 'clip'}_embedding` makes some"
+                )
         if not columns:
             raise QueryError(
                 f"{call.place}: it cannot be told which column {written} is, and so not which model {what} is for; "
@@ -268,6 +273,11 @@ class _Models:
                 f"{call.place}: {left} has {lengths[0].pop()} numbers and {right} has {lengths[1].pop()}; only vectors "
                 f"of one model can be compared"
             )
+        if _text(call.embedding) is not None:
+            raise QueryError(
+                f"{call.place}: the embedding goes first, similarity({statement.text[slice(*call.span)]}, "
+                f"{snippet(statement, call.embedding)})"
+            )
         if _is_made_text(call.other.unnest()):
             raise QueryError(
                 f"{call.place}: {statement.text[slice(*call.span)]} is a text that DuckDB makes when the query runs; "
@@ -281,7 +291,7 @@ class _Models:
             )
 
     def _columns(self, node: exp.Expr) -> dict[Key, ColumnFacts]:
-        """Return the columns of tables with vectors, media or text that an expression is made of."""
+        """Return the columns of tables that an expression is made of: those with vectors, else all."""
         found: dict[Key, ColumnFacts] = {}
         for origin in walk(self._relations.inputs(node)):
             if origin.kind != "table" or origin.version is None:
@@ -291,7 +301,7 @@ class _Models:
             if facts is not None:
                 found[origin.of, origin.version, origin.name] = facts
         vectors = {key: facts for key, facts in found.items() if _is_vector(facts.type)}
-        return vectors or {key: facts for key, facts in found.items() if facts.type in ("media", "VARCHAR")}
+        return vectors or found
 
 
 def _refuse_media(place: str, key: Key, facts: ColumnFacts) -> None:
