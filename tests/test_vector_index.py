@@ -222,6 +222,24 @@ def test_an_index_that_others_made_is_looked_through(tmp_path: Path) -> None:
         assert session.sql(query).fetchall() == expected
 
 
+def test_an_exact_index_that_others_made_anew_is_looked_through(tmp_path: Path) -> None:
+    units = np.random.default_rng(5).standard_normal((6000, LENGTH)).astype(np.float32)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(units.ravel()), LENGTH)
+    store = Store.at(tmp_path)
+    store.append("t", pa.table({"id": range(6000), "v": vectors}), message="test")
+    with cutlist.connect(tmp_path) as session:
+        assert session.index("t", "v", recall=1, partitions=1) == INDEX
+    store.open("t").dataset.create_index("v", "IVF_FLAT", metric="cosine", num_partitions=20, replace=True)
+    table = store.open("t")
+    index = vector_index(table, "v")
+    assert index is not None
+    assert index.is_exact
+    for unit in units[:20]:
+        distances = nearest_rows(table, "v", unit, 100, index)[1]
+        np.testing.assert_allclose(distances, np.sort(1 - units @ unit)[:100], atol=1e-5)
+
+
 def test_the_command(tmp_path: Path) -> None:
     Store.at(tmp_path).append("t", rows(0, 600), message="test")
 
@@ -237,6 +255,7 @@ def test_the_command(tmp_path: Path) -> None:
     ("column", "options", "text"),
     [
         ("id", {"kind": "IVF_FLAT"}, r"t.id is of int64; a vector index needs float32 vectors of one length"),
+        ("empty", {}, r"t.empty has no vector in any row; index it when it has, `cutlist backfill t`"),
         ("v", {"recall": 2}, r"recall 2: expected a share in \(0, 1\], like 0.99; 1 looks at everything"),
         ("v", {"partitions": 1000}, r"1000 partitions for 5\d\d rows with a v; expected 1 to 5\d\d"),
         (
@@ -250,6 +269,8 @@ def test_the_command(tmp_path: Path) -> None:
 )
 def test_an_index_that_cannot_be_is_refused(tmp_path: Path, column: str, options: dict[str, Any], text: str) -> None:
     half = pa.array([[0.5]] * 600, pa.list_(pa.float16(), 1))
-    Store.at(tmp_path).append("t", rows(0, 600).append_column("half", half), message="test")
+    empty = pa.nulls(600, pa.list_(pa.float32(), 2))
+    table = rows(0, 600).append_column("half", half).append_column("empty", empty)
+    Store.at(tmp_path).append("t", table, message="test")
     with cutlist.connect(tmp_path) as session, pytest.raises(CatalogError, match=text):
         session.index("t", column, **options)
