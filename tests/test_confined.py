@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.embeddings import PALETTE, Colours, png, write_walls
 from tests.shell.test_shell import said, screen, text
 from tests.test_cli import places, run
 
@@ -136,6 +137,30 @@ def test_the_root_is_open_by_any_path_to_it(made: Made, here: Path, tmp_path: Pa
         for folder in ("way", "real"):
             assert session.sql(f"FROM '{tmp_path / folder / 'notes.csv'}'").fetchall() == [(3,)]
         assert session.sql("SELECT count(*) FROM my_images").fetchall() == [(12,)]
+
+
+def test_images_to_search_by_are_files_too(tmp_path: Path, outside: Path, here: Path) -> None:
+    write_walls(tmp_path / "data", copies=1)
+    picture = png(PALETTE["cyan"])
+    for folder in (outside, here, tmp_path / "data"):
+        (folder / "sky.png").write_bytes(picture)
+    with cutlist.connect(tmp_path / "data") as session:
+        session.backfill("walls", Colours())
+        nearest = "SELECT caption FROM walls ORDER BY similarity(colour, image_file('{}')) DESC LIMIT 1"
+        assert session.sql(nearest.format(outside / "sky.png")).fetchall() == [("a cyan wall",)]
+    with cutlist.connect(tmp_path / "data", allow_files=False) as session:
+        for run in (session.sql, session.compile):
+            for path in (
+                f"{outside}/sky.png",
+                "../outside/sky.png",
+                "linked/sky.png",
+                "linked/none.png",
+                "/etc/passwd",
+            ):
+                with pytest.raises(QueryError, match=rf"query:1:36: image_file\('{path}'\) may not be read: {REMEDY}"):
+                    run(nearest.format(path))
+        for path in ("sky.png", f"{tmp_path}/data/sky.png"):
+            assert session.sql(nearest.format(path)).fetchall() == [("a cyan wall",)]
 
 
 def test_python_is_open_and_the_command_line_is_not(made: Made, outside: Path, here: Path) -> None:

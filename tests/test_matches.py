@@ -22,6 +22,7 @@ import cutlist
 from cutlist import Session
 from cutlist.compiler.searches import indexed_words
 from cutlist.engine import Databases
+from cutlist.errors import QueryError
 from cutlist.store import Store, make_index, rows_with_words
 
 CIRCLED = "".join(
@@ -149,6 +150,14 @@ def test_an_index_makes_no_difference(session: Session, query: str, wanted: str)
         for name in ("caption", "plain", "stems")
     )
     assert indexed == plain == stems
+
+
+@pytest.mark.parametrize("call", ["matches(id, 'x')", "matches(caption, 5)", "matches(caption)"])
+def test_what_is_no_text_is_refused(session: Session, call: str) -> None:
+    with pytest.raises(
+        QueryError, match=r"query: Macro matches\(\) does not .*: matches\(text VARCHAR, words VARCHAR\)"
+    ):
+        session.sql(f"SELECT {call} FROM t")
 
 
 def test_what_an_index_found_is_told(session: Session) -> None:

@@ -131,6 +131,27 @@ def test_one_text_for_two_models(session: Session) -> None:
     assert loaded.vectors[0].parameters == {"power": "2.0"}
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("'it''s 100 % $1, ?; \"{}\" \\n -- no /* comment'", 'it\'s 100 % $1, ?; "{}" \\n -- no /* comment'),
+        ("'中文 🚗\tπόλη\n'", "中文 🚗\tπόλη\n"),
+        ("''", ""),
+        (f"'{'abc ' * 2500}'", "abc " * 2500),
+        ("E'a\\n\\'b\\''", "a\n'b'"),
+        ("$$it's$$", "it's"),
+        ("( 'red' /* it's */ ) -- ')", "red"),
+    ],
+)
+def test_any_text_is_encoded_as_it_is_written(session: Session, written: str, text: str) -> None:
+    query = f"SELECT id, similarity(letters, {written}\n) AS s, letters.similarity({written}\n) AS t FROM walls"
+    selection = session.compile(query)
+    assert [each.given for each in selection.vectors] == [text]
+    (of_text,) = Letters().encode_text([text])
+    for _, s, t, letters in session.sql(query.replace(" FROM", ", letters FROM")).fetchall():
+        assert s == t == pytest.approx(float(unit(letters) @ of_text), abs=1e-5)
+
+
 def test_models_are_loaded_once_and_only_for_texts_that_are_new(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened() -> Session:
         return cutlist.connect(root / "data", views=root / "sql")
@@ -147,6 +168,13 @@ def test_models_are_loaded_once_and_only_for_texts_that_are_new(root: Path, monk
     with opened() as session:
         found = session.compile("SELECT id FROM walls where similarity(colour, 'lemon yellow') > 0.9 -- again")
         assert (Colours.loaded, found.vectors[0].given) == (1, "lemon yellow")
+        with pytest.warns(QueryWarning, match=r"query:1:12: the last digits"):
+            first = session.compile("SELECT id, avg(similarity(colour, 'light cyan')) AS a FROM walls GROUP BY id")
+        assert Colours.loaded == 2
+    with opened() as session:  # remarks are made anew for another text, and need the vector
+        with pytest.warns(QueryWarning, match=r"query:2:1: the last digits"):
+            found = session.compile(f"select id,\n{first.sql[11:]}")
+        assert (Colours.loaded, found.fingerprint) == (2, first.fingerprint)
 
 
 def test_what_has_no_direction_is_like_nothing(session: Session) -> None:
@@ -156,6 +184,17 @@ def test_what_has_no_direction_is_like_nothing(session: Session) -> None:
     query = f"SELECT e[1], similarity(e[2]::FLOAT[2], [1, 1]::FLOAT[2]) IS NULL FROM (SELECT unnest({vectors}) AS e)"
     rows = dict(session.sql(query).fetchall())
     assert rows == {"a": False, "zero": True, "nan": True, "null": True, "far": True}
+
+
+def test_a_vector_with_a_null_in_it_is_left_out_as_the_message_says(tmp_path: Path) -> None:
+    vectors = pa.array([[1, None], [1, 2], None], pa.list_(pa.float32(), 2))
+    Store.at(tmp_path).append("t", pa.table({"id": [0, 1, 2], "v": vectors}), message="test")
+    query = "SELECT id, similarity(v, [1, 2]::FLOAT[2]) AS s FROM t"
+    with cutlist.connect(tmp_path) as session:
+        with pytest.raises(QueryError, match="one of them has a NULL among its numbers") as refused:
+            session.compile(query)
+        where = str(refused.value).rpartition("leave it out: ")[2].replace("embedding", "v")
+        assert session.sql(f"{query} {where}").fetchall() == [(1, 1.0)]
 
 
 def test_its_sum_depends_on_the_order_of_rows(session: Session) -> None:
@@ -199,6 +238,20 @@ def test_the_other_commands_know_it(session: Session) -> None:
         ),
         (
             "similarity(colour, 'a ' || 'red')",
+            r"query:1:8: 'a ' \|\| 'red' is a text that DuckDB makes when the query runs; write it out, as one text",
+        ),
+        ("similarity('red', colour)", r"query:1:8: the embedding goes first, similarity\(colour, 'red'\)$"),
+        (
+            "similarity(caption, 'red')",
+            r"query:1:8: walls.caption is VARCHAR, and similarity takes embeddings, FLOAT\[n\]: .*text_embedding`",
+        ),
+        (
+            "similarity(id + 1, 'red')",
+            r"query:1:8: walls.id is BIGINT, and similarity .*backfill walls clip_embedding`",
+        ),
+        ("similarity(colour, 'red'::VARCHAR)", r"query:1:8: 'red'::VARCHAR is a text that DuckDB makes"),
+        (
+            "similarity(colour, lower('red'))",
             r"query: similarity takes an embedding, FLOAT\[n\], and .*written out in a",
         ),
         ("similarity(colour, [1, 2, 3])", r"query: similarity takes an embedding, FLOAT\[n\], and another one"),
@@ -207,6 +260,10 @@ def test_the_other_commands_know_it(session: Session) -> None:
             r"query:1:8: image_file\('no.jpg'\) cannot be read: No such file",
         ),
         ("similarity(colour, image_file(caption))", r"query:1:8: image_file takes the path of one image, as text"),
+        (
+            "similarity(colour, image_file('a\0.jpg'))",
+            r"query:1:8: image_file\('a.*'\) cannot be read: embedded null byte",
+        ),
         ("image_file('a.jpg')", r"query:1:8: image_file\(…\) stands only as the second argument of similarity"),
         ("similarity([1, 2], 'red')", r"query:1:8: it cannot be told which column \[1, 2\] is, .*model 'red' is for"),
         (
@@ -273,3 +330,21 @@ def test_a_column_of_two_tables_of_one_model(tmp_path: Path) -> None:
         session.backfill("b", Colours(3.0), again=True)
         with pytest.raises(CutlistError, match="of different models, so that 'blue' is no one vector"):
             session.sql(f"SELECT id FROM {both} WHERE similarity(colour, 'blue') > 0.99")
+
+
+def test_vectors_of_another_model_in_one_column_are_told(tmp_path: Path) -> None:
+    write_walls(tmp_path, copies=1)
+    query = "SELECT id FROM walls WHERE similarity(colour, 'blue') > 0.5"
+    with cutlist.connect(tmp_path) as session:
+        session.backfill("walls", Colours())
+        session.compile(query)
+        session.backfill("walls", Colours(3.0), where="id < 5")
+        warned = (
+            r"query:1:28: 3 rows of walls have a colour that was not made as colour is now, and are compared with "
+            r"'blue' all the same; `REFRESH COLUMN colour ON walls` makes them anew"
+        )
+        with pytest.warns(QueryWarning, match=warned):
+            session.compile(query)
+        assert any("was not made as colour is now" in each.text for each in session.lint(query))
+        session.sql("REFRESH COLUMN colour ON walls")
+        session.compile(query)

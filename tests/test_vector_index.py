@@ -122,6 +122,9 @@ def test_an_exact_index_gives_the_rows_that_no_index_gives(session: Session, que
         f"SELECT id FROM t ORDER BY similarity(v, {QUERY}), id LIMIT 10",
         f"SELECT id FROM t ORDER BY similarity(v, {QUERY}) DESC NULLS FIRST, id LIMIT 10",
         f"SELECT id FROM t ORDER BY height, similarity(v, {QUERY}) DESC, id LIMIT 10",
+        f"SELECT id FROM t ORDER BY -similarity(v, {QUERY}) DESC, id LIMIT 10",
+        f"SELECT id FROM t ORDER BY abs(similarity(v, {QUERY})) DESC, id LIMIT 10",
+        f"SELECT id FROM t ORDER BY v.similarity({QUERY}) IS NULL DESC, id LIMIT 10",
         f"SELECT id, row_number() OVER (ORDER BY id) AS n FROM t {ORDER} LIMIT 10",
         f"SELECT DISTINCT height, round(similarity(v, {QUERY}), 1) AS s FROM t ORDER BY s DESC, height LIMIT 10",
         f"SELECT kind, count(*) AS n FROM t GROUP BY kind, v ORDER BY similarity(v, {QUERY}) DESC, n, kind LIMIT 10",
@@ -138,6 +141,16 @@ def test_what_is_not_sure_reads_the_table(session: Session, query: str) -> None:
     one, other = over(query)
     assert not any("index" in each for each in found(session, other))
     assert session.sql(other).fetchall() == session.sql(one).fetchall()
+
+
+def test_where_rows_without_a_vector_come_first(session: Session) -> None:
+    one, other = over(f"SELECT id FROM t ORDER BY (similarity(v, {QUERY})) DESC, id LIMIT 10")
+    try:
+        for order in ("nulls_first", "nulls_last_on_asc_first_on_desc", "sqlite", "nulls_last"):
+            session.sql(f"SET default_null_order = '{order}'")
+            assert session.sql(other).fetchall() == session.sql(one).fetchall()
+    finally:
+        session.sql("RESET default_null_order")
 
 
 def test_of_a_few_rows_all_are_compared(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +225,24 @@ def test_an_index_that_others_made_is_looked_through(tmp_path: Path) -> None:
         assert session.sql(query).fetchall() == expected
 
 
+def test_an_exact_index_that_others_made_anew_is_looked_through(tmp_path: Path) -> None:
+    units = np.random.default_rng(5).standard_normal((6000, LENGTH)).astype(np.float32)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(units.ravel()), LENGTH)
+    store = Store.at(tmp_path)
+    store.append("t", pa.table({"id": range(6000), "v": vectors}), message="test")
+    with cutlist.connect(tmp_path) as session:
+        assert session.index("t", "v", recall=1, partitions=1) == INDEX
+    store.open("t").dataset.create_index("v", "IVF_FLAT", metric="cosine", num_partitions=20, replace=True)
+    table = store.open("t")
+    index = vector_index(table, "v")
+    assert index is not None
+    assert index.is_exact
+    for unit in units[:20]:
+        distances = nearest_rows(table, "v", unit, 100, index)[1]
+        np.testing.assert_allclose(distances, np.sort(1 - units @ unit)[:100], atol=1e-5)
+
+
 def test_the_command(tmp_path: Path) -> None:
     Store.at(tmp_path).append("t", rows(0, 600), message="test")
 
@@ -227,6 +258,7 @@ def test_the_command(tmp_path: Path) -> None:
     ("column", "options", "text"),
     [
         ("id", {"kind": "IVF_FLAT"}, r"t.id is of int64; a vector index needs float32 vectors of one length"),
+        ("empty", {}, r"t.empty has no vector in any row; index it when it has, `cutlist backfill t`"),
         ("v", {"recall": 2}, r"recall 2: expected a share in \(0, 1\], like 0.99; 1 looks at everything"),
         ("v", {"partitions": 1000}, r"1000 partitions for 5\d\d rows with a v; expected 1 to 5\d\d"),
         (
@@ -240,6 +272,8 @@ def test_the_command(tmp_path: Path) -> None:
 )
 def test_an_index_that_cannot_be_is_refused(tmp_path: Path, column: str, options: dict[str, Any], text: str) -> None:
     half = pa.array([[0.5]] * 600, pa.list_(pa.float16(), 1))
-    Store.at(tmp_path).append("t", rows(0, 600).append_column("half", half), message="test")
+    empty = pa.nulls(600, pa.list_(pa.float32(), 2))
+    table = rows(0, 600).append_column("half", half).append_column("empty", empty)
+    Store.at(tmp_path).append("t", table, message="test")
     with cutlist.connect(tmp_path) as session, pytest.raises(CatalogError, match=text):
         session.index("t", column, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from cutlist.errors import FeaturizerError, listing, suggest
 from cutlist_featurizers.frames import as_clip
 from cutlist_featurizers.models import Dtype, ModelFeaturizer, length_in, torch_dtype, unit
 from cutlist_featurizers.packages import imported
-from cutlist_featurizers.weights import absolute, files_of, hub_file, model_folder
+from cutlist_featurizers.weights import TEXTS, absolute, files_of, hub_file, model_folder
 
 if TYPE_CHECKING:
     from cutlist.backfill import Batch
@@ -30,6 +31,7 @@ PICTURES = 64
 
 _HUB = "hf-hub:"
 _NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
+_TOKENIZERS = ("tokenizer_config.json", "tokenizer.json")
 _PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
 
@@ -173,15 +175,14 @@ class ClipEmbedding(ModelFeaturizer):
     # -- the model ----------------------------------------------------------------------------------------------------
 
     def load(self, device: str) -> None:
-        """Load the model, its transform of pictures, and its tokenizer."""
+        """Load the model and its transform of pictures."""
         self._torch_dtype = torch_dtype(self.dtype, device, self.name)
         library = imported("open_clip", self.name)
         folder = self._folder
         about = {} if folder is not None or self.is_local else self._about_tag()
-        source = self.model if folder is None else f"local-dir:{folder}"
         self._device = device
         self._model, _, self._preprocess = library.create_model_and_transforms(
-            source,
+            self.model if folder is None else f"local-dir:{folder}",
             None if folder is not None else str(self._weights()),
             precision=_PRECISIONS[self.dtype],
             device=device,
@@ -192,7 +193,24 @@ class ClipEmbedding(ModelFeaturizer):
             image_resize_mode=about.get("resize_mode"),
         )
         self._model.eval()
-        self._tokenize = library.get_tokenizer(source)
+
+    @cached_property
+    def _tokenize(self) -> Any:
+        """The tokenizer, which texts alone need.
+
+        Of a third of open_clip's architectures it is in a repository of the hub, which open_clip asks each time: it is
+        made here as in `open_clip.get_tokenizer`, of the files in the cache.
+        """
+        library = imported("open_clip", self.name)
+        if self._folder is not None:
+            return library.get_tokenizer(f"local-dir:{self._folder}")
+        text = self._architecture().get("text_cfg", {})
+        repository = text.get("hf_tokenizer_name")
+        if not repository:
+            return library.get_tokenizer(self.model)
+        folder = hub_file(repository, _TOKENIZERS, self.name, beside=TEXTS).parent
+        given = {key: text[key] for key in ("context_length", "tokenizer_mode") if key in text}
+        return library.tokenizer.HFTokenizer(str(folder), **given, **text.get("tokenizer_kwargs", {}))
 
     def encode_text(self, texts: list[str]) -> NDArray[np.float32]:
         """Return the vectors of texts; what is longer than the model takes, 77 tokens for most, is cut."""

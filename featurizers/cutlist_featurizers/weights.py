@@ -60,15 +60,18 @@ def absolute(given: str) -> str:
     return str(path.absolute()) if given and path.exists() else given
 
 
-def hub_file(repository: str, names: Sequence[str], title: str) -> Path:
+def hub_file(repository: str, names: Sequence[str], title: str, beside: Sequence[str] = ()) -> Path:
     """Return a file of a repository of the hub: the first of some names that is in the cache, else that is there.
+
+    Args:
+        beside: Names, or patterns, of files that are fetched with it.
 
     Raises:
         FeaturizerError: if there is none, or it cannot be fetched; says what to type.
     """
     for local in (True, False):
         for name in names:
-            folder = _snapshot(repository, [name], title, local=local)
+            folder = _snapshot(repository, [name, *beside], title, local=local)
             if folder is not None and (folder / name).is_file():
                 return folder / name
     raise FeaturizerError(f"featurizer {title}: {repository} on the hub has no {' or '.join(names)}")

@@ -251,10 +251,10 @@ CREATE MACRO similarity(embedding, other) AS nullif(array_cosine_similarity(embe
 --
 -- How: lower() makes i of İ, where Unicode, and the full-text index, have i and a dot above. The ranges are letters in
 -- circles and squares, which the index takes for letters. What this takes for the end of a word, the index does too.
-CREATE MACRO text_words(text) AS regexp_extract_all(lower(replace(text, 'İ', 'i̇')),
+CREATE MACRO text_words(text VARCHAR) AS regexp_extract_all(lower(replace(text, 'İ', 'i̇')),
     '(?:[^\p{Z}\p{P}\p{S}\p{Cc}\p{Cf}\p{Co}]|[\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}])+');
 
 -- matches(text, words): whether a text has all of some words, in any order: matches(caption, 'red car') is true for "A car,
 -- painted RED", and not for "red cars". Of no words at all it is true. What index of the text there is makes no difference
 -- but that of time: `cutlist index videos caption --kind INVERTED`.
-CREATE MACRO matches(text, words) AS list_has_all(text_words(text), text_words(words));
+CREATE MACRO matches(text VARCHAR, words VARCHAR) AS list_has_all(text_words(text), text_words(words));

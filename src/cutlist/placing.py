@@ -46,7 +46,12 @@ def message(place: str, text: str, error: Exception) -> str:
     """
     said = re.sub(r"\n\nLINE \d+:.*", "", str(error), flags=re.DOTALL)
     said = re.sub(r'STRUCT\("source" USMALLINT, "row" UBIGINT[^)]*\)', "media", said)
-    if "array_cosine_similarity" in said and "size" not in said:  # what similarity() is made of
+    if "array_cosine_similarity" in said and "NULL values" in said:
+        said = (
+            "similarity compares vectors, and one of them has a NULL among its numbers; leave it out: "
+            "WHERE len(list_filter(embedding::FLOAT[], lambda x: x IS NULL)) = 0"
+        )
+    elif "array_cosine_similarity" in said and "size" not in said:  # what similarity() is made of
         said = (
             "similarity takes an embedding, FLOAT[n], and another one, similarity(embedding, [0.1, …]::FLOAT[n]), or a "
             "text or image that is written out in a SELECT or a view: similarity(embedding, 'a cat')"

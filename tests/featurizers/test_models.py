@@ -231,6 +231,26 @@ def test_an_architecture_with_a_file_or_a_tag(
         again.setup("cpu")
 
 
+def test_a_tokenizer_of_the_hub_is_for_texts_alone(
+    models: Path, tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = imported("open_clip", "test")
+    text = {**tiny.ARCHITECTURE["text_cfg"], "hf_tokenizer_name": "someone/words"}
+    (tmp_path / "words-test.json").write_text(json.dumps({**tiny.ARCHITECTURE, "text_cfg": text}))
+    monkeypatch.setattr(library.factory, "_MODEL_CONFIG_PATHS", [*library.factory._MODEL_CONFIG_PATHS])
+    monkeypatch.setattr(library.factory, "_MODEL_CONFIGS", {**library.factory._MODEL_CONFIGS})
+    library.add_model_config(tmp_path / "words-test.json")
+    embedding = ready(ClipEmbedding("words-test", str(models / "clip" / "open_clip_model.safetensors")))
+    assert embedding.encode_image(tiny.pictures((40, 64))).shape == (1, tiny.LENGTH)
+    with pytest.raises(FeaturizerError, match="type: hf download someone/words; or give a folder"):
+        embedding.encode_text(["a cat"])
+    tiny.save_as_hub(hub, "someone/words", tiny.save_words(tmp_path / "words"))
+    monkeypatch.setattr(imported("huggingface_hub", "test").constants, "HF_HUB_OFFLINE", False)
+    one, other, again = embedding.encode_text(["a cat", "a dog", "a cat"])
+    assert np.abs(one - other).max() > 1e-3
+    assert one.tolist() == again.tolist()
+
+
 def test_a_repository_of_the_hub(models: Path, hub: Path) -> None:
     tiny.save_as_hub(hub, "someone/clip", models / "clip")
     tiny.save_as_hub(hub, "someone/depth", models / "depth_anything")

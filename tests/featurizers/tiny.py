@@ -40,6 +40,17 @@ def save_clip(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def save_words(folder: Path) -> Path:
+    """Write a tokenizer of four words; return the folder."""
+    words: Any = imported("tokenizers", "test")
+    known = words.models.WordLevel({"[PAD]": 0, "a": 1, "cat": 2, "dog": 3}, unk_token="[PAD]")
+    tokenizer = words.Tokenizer(known)
+    tokenizer.pre_tokenizer = words.pre_tokenizers.Whitespace()
+    fast = imported("transformers", "test").PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]")
+    fast.save_pretrained(folder)
+    return folder
+
+
 def save_depth(folder: Path, kind: str = "depth_anything", *, metric: bool = False) -> Path:
     """Write a model for depth estimation, `depth_anything` or `dpt`, with its image processor; return the folder."""
     library = imported("transformers", "test")

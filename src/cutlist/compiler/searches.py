@@ -187,12 +187,13 @@ def _ordered_by(statement: Statement, scope: Scope) -> tuple[Named, Span, exp.Ex
     first = order.expressions[0] if isinstance(order, exp.Order) and order.expressions else None
     if not isinstance(first, exp.Ordered) or not first.args.get("desc") or first.args.get("nulls_first"):
         return None
-    term = first.this
+    term = first.this.unnest()
     if isinstance(term, exp.Column) and not term.table:  # an alias goes before a column there
         aliased = [each.this for each in scope.select.expressions if each.alias.lower() == term.name.lower()]
         term = aliased[0] if len(aliased) == 1 else term
+    term = term.expression if isinstance(term, exp.Dot) else term
     for call in calls_in(statement):
-        if term is not call.node and term is not call.node.parent:
+        if term is not call.node:
             continue
         column = scope.named(call.embedding)
         alone = all(each.find_ancestor(exp.Query) is not scope.select for each in call.other.find_all(exp.Column))

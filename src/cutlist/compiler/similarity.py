@@ -63,6 +63,11 @@ class QueryVector:
     place: str = field(compare=False)
 
     @property
+    def shown(self) -> str:
+        """What the query has for it."""
+        return f"image_file('{self.given}')" if self.is_image else f"'{self.given}'"
+
+    @property
     def name(self) -> str:
         """What DuckDB calls the macro that returns the vector."""
         facts = [self.given, str(self.is_image), self.table, str(self.version), self.column]
@@ -123,7 +128,7 @@ def calls_in(statement: Statement) -> Iterator[Call]:
         if len(values) != 2:
             raise QueryError(f"{place}: similarity takes two arguments, {len(values)} are given; write {_FORMS}")
         yield Call(node, values[0], values[1], _last_argument(statement, found[1]), place)
-        images.discard(id(values[1]))
+        images.discard(id(values[1].unnest()))
     for node in statement.tree.find_all(exp.Anonymous):
         if id(node) in images:
             place = statement.at(int(node.meta.get("start", 0)))
@@ -135,12 +140,24 @@ def calls_in(statement: Statement) -> Iterator[Call]:
 
 def _given(node: exp.Expr) -> tuple[str, bool] | None:
     """Return a text, or the path of an image, and which of both it is; None for anything else."""
-    if isinstance(node, exp.Literal) and node.is_string:
-        return str(node.this), False
+    node = node.unnest()
     if isinstance(node, exp.Anonymous) and node.name.lower() == IMAGE_FILE:
-        path = node.expressions[0] if len(node.expressions) == 1 else None
-        return (str(path.this), True) if isinstance(path, exp.Literal) and path.is_string else ("", True)
-    return None
+        return (_text(node.expressions[0]) or "" if len(node.expressions) == 1 else ""), True
+    text = _text(node)
+    return None if text is None else (text, False)
+
+
+def _text(node: exp.Expr) -> str | None:
+    """Return a text that is written out: `'…'`, `E'…'` or `$$…$$`."""
+    node = node.unnest()
+    is_text = isinstance(node, exp.RawString | exp.ByteString) or (isinstance(node, exp.Literal) and node.is_string)
+    return str(node.this) if is_text else None
+
+
+def _is_made_text(node: exp.Expr) -> bool:
+    """Return whether an expression puts texts together, or casts one: whatever the values, it is a text."""
+    made = isinstance(node, exp.DPipe | exp.Concat | exp.National)
+    return made or (isinstance(node, exp.Cast) and node.to.this in exp.DataType.TEXT_TYPES)
 
 
 def _last_argument(statement: Statement, offset: int) -> tuple[int, int]:
@@ -205,6 +222,11 @@ class _Models:
         written = snippet(statement, call.embedding)
         for key, facts in columns.items():
             _refuse_media(call.place, key, facts)
+            if not _is_vector(facts.type):
+                raise QueryError(
+                    f"{call.place}: {key[0]}.{key[2]} is {facts.type}, and similarity takes embeddings, FLOAT[n]: "
+                    f"`cutlist backfill {key[0]} {'text' if facts.type == 'VARCHAR' else 'clip'}_embedding` makes some"
+                )
         if not columns:
             raise QueryError(
                 f"{call.place}: it cannot be told which column {written} is, and so not which model {what} is for; "
@@ -251,6 +273,16 @@ class _Models:
                 f"{call.place}: {left} has {lengths[0].pop()} numbers and {right} has {lengths[1].pop()}; only vectors "
                 f"of one model can be compared"
             )
+        if _text(call.embedding) is not None:
+            raise QueryError(
+                f"{call.place}: the embedding goes first, similarity({statement.text[slice(*call.span)]}, "
+                f"{snippet(statement, call.embedding)})"
+            )
+        if _is_made_text(call.other.unnest()):
+            raise QueryError(
+                f"{call.place}: {statement.text[slice(*call.span)]} is a text that DuckDB makes when the query runs; "
+                f"write it out, as one text: similarity(…, 'a cat')"
+            )
         types = {facts.type for facts in self._columns(call.other).values()}
         if types == {"VARCHAR"} and isinstance(call.other, exp.Column):
             raise QueryError(
@@ -259,7 +291,7 @@ class _Models:
             )
 
     def _columns(self, node: exp.Expr) -> dict[Key, ColumnFacts]:
-        """Return the columns of tables with vectors, media or text that an expression is made of."""
+        """Return the columns of tables that an expression is made of: those with vectors, else all."""
         found: dict[Key, ColumnFacts] = {}
         for origin in walk(self._relations.inputs(node)):
             if origin.kind != "table" or origin.version is None:
@@ -269,7 +301,7 @@ class _Models:
             if facts is not None:
                 found[origin.of, origin.version, origin.name] = facts
         vectors = {key: facts for key, facts in found.items() if _is_vector(facts.type)}
-        return vectors or {key: facts for key, facts in found.items() if facts.type in ("media", "VARCHAR")}
+        return vectors or found
 
 
 def _refuse_media(place: str, key: Key, facts: ColumnFacts) -> None:

@@ -11,7 +11,6 @@ import pyarrow as pa
 from cutlist.compiler import COMPILING, Remark, Statement, apply, has_order, parse, total_order
 from cutlist.engine.excluding import Excluding
 from cutlist.engine.results import refuse_columns, refuse_forged
-from cutlist.engine.searching import approximate
 from cutlist.errors import QueryError
 from cutlist.packing import Packer, is_sorted, late_source
 from cutlist.selection import Selection, TableVersion
@@ -55,7 +54,7 @@ def compile_plan(engine: Engine, plan: Plan, failed: Failed | None = None) -> Co
     binding = engine.bind(plan)
     cursor, statement = binding.cursor, plan.query
     try:
-        remarks = (*plan.remarks, *approximate(binding.plan), *engine.dropped(binding))
+        remarks = (*plan.remarks, *engine.counted(binding))
         with engine.placed(statement, binding):
             bound = cursor.sql(binding.text)
             refuse_columns(statement, bound)

@@ -118,6 +118,11 @@ class Databases:
         if self.folders is not None and _SECRET.search(text):
             raise QueryError(f"query: CREATE SECRET: {CONFINED}")
 
+    def is_open(self, file: Path) -> bool:
+        """Return whether a file is one that ad-hoc SQL may read, whatever links and `..` lead to it."""
+        real = file.resolve()
+        return self.folders is None or any(real.is_relative_to(Path(each).resolve()) for each in self.folders)
+
     def told(self, said: str) -> str:
         """Return what an error of ad-hoc SQL says, with what to do where it is refused because SQL is confined."""
         if self.folders is None or _REFUSED.search(said) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -38,7 +38,7 @@ from cutlist.engine.facts import Facts, duckdb_types
 from cutlist.engine.nulls import count_dropped
 from cutlist.engine.results import refuse_columns
 from cutlist.engine.searching import approximate, searched
-from cutlist.engine.similarity import define_stand_ins, define_vectors, images_of
+from cutlist.engine.similarity import define_stand_ins, define_vectors, images_of, of_other_models
 from cutlist.errors import CatalogError, CutlistError, QueryError, listing, suggest
 from cutlist.placing import message, unknown_column, unknown_table
 from cutlist.selection import SearchVector, Selection, Source
@@ -226,30 +226,36 @@ class Engine:
             place = placed[0].removesuffix(": ") if placed else query
             return (Remark(place=place, text=str(error)[placed.end() if placed else 0 :], error=True), *remarks)
 
-    def remarks(self, plan: Plan) -> tuple[Remark, ...]:
+    def remarks(self, plan: Plan, vectors: Sequence[SearchVector] = ()) -> tuple[Remark, ...]:
         """Return what there is to say about a query that is to be compiled.
+
+        Args:
+            vectors: Those of its texts and images, where it was compiled before.
 
         Raises:
             QueryError: if it cannot be bound.
         """
         plan = apply(COMPILING, plan, self.facts)
-        binding = self.bind(plan)
+        binding = self.bind(plan, vectors=vectors)
         with contextlib.closing(binding.cursor) as cursor, self.placed(plan.query, binding):
             refuse_columns(plan.query, cursor.sql(binding.text))
-            return (*plan.remarks, *approximate(binding.plan), *self.dropped(binding))
+            return (*plan.remarks, *self.counted(binding))
 
-    def dropped(self, binding: Binding) -> Iterator[Remark]:
-        """Yield how many rows the conditions of a query drop for NULLs."""
+    def counted(self, binding: Binding) -> Iterator[Remark]:
+        """Yield what only the rows tell: what an index may miss, vectors of other models, rows dropped for NULLs."""
+        yield from approximate(binding.plan)
+        yield from of_other_models(self, binding.plan)
         tables = {
             use.scan.table: binding.tables[self.key_of(use.scan)] for use in binding.plan.uses if not use.scan.selection
         }
-        return count_dropped(binding.cursor, binding.plan, tables)
+        yield from count_dropped(binding.cursor, binding.plan, tables)
 
-    def bind(self, plan: Plan, *, runs: bool = True) -> Binding:
+    def bind(self, plan: Plan, *, runs: bool = True, vectors: Sequence[SearchVector] = ()) -> Binding:
         """Return a cursor on which a planned statement can run: its tables registered, its views defined.
 
         Args:
             runs: Whether it will; where only names and types are asked for, no text or image is encoded.
+            vectors: Those of its texts and images, where they are known.
 
         Raises:
             QueryError: for views that cannot be bound.
@@ -262,7 +268,7 @@ class Engine:
             sources = self._sources
         cursor = self.databases.cursor(compiling=plan.strict)
         try:
-            vectors = define_vectors(self, cursor, plan) if runs else define_stand_ins(cursor, plan)
+            vectors = define_vectors(self, cursor, plan, vectors) if runs else define_stand_ins(cursor, plan)
             binding = Binding(cursor=cursor, plan=plan, tables=tables, sources=tuple(sources), vectors=vectors)
             for name in plan.statements:
                 if plan.strict or name:
@@ -387,7 +393,7 @@ class Engine:
             else:
                 name, version = self.key_of(use.scan)
                 parts.append(f"{name} @ {version} {self.table_at(name, version).identity}")
-        return "\n".join([*parts, *images_of(plan)])
+        return "\n".join([*parts, *images_of(self, plan)])
 
 
 def _media_of(tables: Iterable[Table]) -> list[Source]:

@@ -6,18 +6,22 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cutlist.compiler import quoted
+from cutlist.compiler import Remark, quoted
+from cutlist.engine.databases import CONFINED
 from cutlist.errors import CutlistError, QueryError
 from cutlist.selection import SearchVector
+from cutlist.store import count_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import duckdb
     import numpy as np
     from numpy.typing import NDArray
 
     from cutlist.compiler import Plan, QueryVector
     from cutlist.engine.engine import Engine
-    from cutlist.store import Table
+    from cutlist.store import Feature, Table
 
 
 class Encode(Protocol):
@@ -27,33 +31,40 @@ class Encode(Protocol):
         """Return float32, shape (length,)."""
 
 
-def define_vectors(engine: Engine, cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[SearchVector, ...]:
+def define_vectors(
+    engine: Engine, cursor: duckdb.DuckDBPyConnection, plan: Plan, known: Sequence[SearchVector] = ()
+) -> tuple[SearchVector, ...]:
     """Define on a cursor the vectors that a plan names, and return them.
+
+    Args:
+        known: Those of a selection that was compiled by the same plan; then no model is loaded.
 
     Raises:
         QueryError: if one cannot be made; has the place of the text or image.
     """
-    found = []
-    for each in plan.vectors:
-        table = engine.table_at(each.table, each.version)
-        feature = next(one for one in table.features.values() if each.column in one.columns)
-        content = _image(each) if each.is_image else each.given
-        try:
-            vector = engine.encode(table, each.column, content).tolist()
-        except CutlistError as error:
-            what = f"image_file('{each.given}'): " if each.is_image else ""
-            raise QueryError(f"{each.place}: {what}{error}") from error
-        cursor.execute(f"CREATE TEMP MACRO {quoted(each.name)}() AS '{vector}'::{each.type}")
-        found.append(
-            SearchVector(
-                given=each.given,
-                column=f"{each.table}.{each.column}",
-                featurizer=f"{feature.name}@{feature.version}",
-                parameters=feature.parameters,
-                vector=tuple(vector),
-            )
-        )
-    return tuple(found)
+    found = tuple(known) or tuple(_encoded(engine, each) for each in plan.vectors)
+    for each, made in zip(plan.vectors, found, strict=True):
+        cursor.execute(f"CREATE TEMP MACRO {quoted(each.name)}() AS '{list(made.vector)}'::{each.type}")
+    return found
+
+
+def _encoded(engine: Engine, wanted: QueryVector) -> SearchVector:
+    """Return the vector of a text or an image."""
+    table = engine.table_at(wanted.table, wanted.version)
+    feature = _feature(table, wanted)
+    content = _image(engine, wanted) if wanted.is_image else wanted.given
+    try:
+        vector = engine.encode(table, wanted.column, content)
+    except CutlistError as error:
+        what = f"{wanted.shown}: " if wanted.is_image else ""
+        raise QueryError(f"{wanted.place}: {what}{error}") from error
+    return SearchVector(
+        given=wanted.given,
+        column=f"{wanted.table}.{wanted.column}",
+        featurizer=f"{feature.name}@{feature.version}",
+        parameters=feature.parameters,
+        vector=tuple(vector.tolist()),
+    )
 
 
 def define_stand_ins(cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[SearchVector, ...]:
@@ -63,20 +74,46 @@ def define_stand_ins(cursor: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[Sea
     return ()
 
 
-def images_of(plan: Plan) -> list[str]:
+def of_other_models(engine: Engine, plan: Plan) -> Iterator[Remark]:
+    """Yield a warning for each text or image that is compared with vectors of another model than encoded it.
+
+    Such vectors stand in a column of which only a part was computed anew, by another model or with other parameters.
+    """
+    for each in plan.vectors:
+        table = engine.table_at(each.table, each.version)
+        feature = _feature(table, each)
+        other = f"{feature.made_at} >= 0 AND {feature.made_by} <> {list(feature.made)[-1]}"
+        number = count_rows(table, other)
+        if number:
+            text = (
+                f"{number:,} rows of {each.table} have a {each.column} that was not made as {feature.name} is now, and "
+                f"are compared with {each.shown} all the same; `REFRESH COLUMN {each.column} ON {each.table}` makes "
+                f"them anew"
+            )
+            yield Remark(place=each.place, text=text, error=False)
+
+
+def _feature(table: Table, vector: QueryVector) -> Feature:
+    return next(each for each in table.features.values() if vector.column in each.columns)
+
+
+def images_of(engine: Engine, plan: Plan) -> list[str]:
     """Return what tells the images of a plan from others under their paths.
 
     Raises:
-        QueryError: if one cannot be read; has its place.
+        QueryError: if one cannot be read, or SQL is confined and may not; has its place.
     """
-    return [f"{each.given} {hashlib.sha256(_image(each)).hexdigest()}" for each in plan.vectors if each.is_image]
+    images = [each for each in plan.vectors if each.is_image]
+    return [f"{each.given} {hashlib.sha256(_image(engine, each)).hexdigest()}" for each in images]
 
 
-def _image(vector: QueryVector) -> bytes:
+def _image(engine: Engine, vector: QueryVector) -> bytes:
+    file = Path(vector.given)
+    what = f"{vector.place}: {vector.shown}"
     try:
-        return Path(vector.given).read_bytes()
-    except OSError as error:
-        raise QueryError(
-            f"{vector.place}: image_file('{vector.given}') cannot be read: {error.strerror or error}; paths start in "
-            f"the folder {Path.cwd()}"
-        ) from error
+        if not engine.databases.is_open(file):
+            raise QueryError(f"{what} may not be read: {CONFINED}")
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: what no path can have
+        why = getattr(error, "strerror", None) or error
+        raise QueryError(f"{what} cannot be read: {why}; paths start in the folder {Path.cwd()}") from error

@@ -63,7 +63,7 @@ class Training(Opened):
                     selection = self._save(self._compiled(plan, failed).selection, statement.place, key)
         said: Iterable[str] = selection.warnings
         if said and selection.sql != statement.text and not failed:  # found by another text, with other places
-            said = map(str, self._engine.remarks(plan))
+            said = map(str, self._engine.remarks(plan, selection.vectors))
         for each in said:
             warnings.warn(each, QueryWarning, stacklevel=2)
         selection.store = self.store

@@ -27,6 +27,7 @@ _REFINE = 10
 _QUERIES = 64
 _NEIGHBOURS = 10
 _EVERYWHERE = 1 << 20
+"""So many partitions are all there are, also of an index that was made anew since its partitions were noted."""
 _PARTITION_ROWS = 256
 """With fewer rows to a partition, Lance cannot tell the partitions apart."""
 
@@ -112,7 +113,7 @@ def _nearest(
             "q": vector,
             "k": count,
             "metric": "cosine",
-            "minimum_nprobes": min(index.probes, index.partitions),
+            "minimum_nprobes": _EVERYWHERE if index.probes >= index.partitions else index.probes,
             "refine_factor": 1 if index.kind.endswith("FLAT") else _REFINE,
         },
         filter=filter,
@@ -144,8 +145,10 @@ def make_vector_index(
     if not 0 < recall <= 1:
         raise CatalogError(f"recall {recall}: expected a share in (0, 1], like 0.99; 1 looks at everything")
     rows = dataset.count_rows(f"`{column}` IS NOT NULL")
+    if rows == 0:
+        raise CatalogError(f"{name}.{column} has no vector in any row; index it when it has, `cutlist backfill {name}`")
     number = partitions or max(1, min(isqrt(rows), rows // _PARTITION_ROWS))
-    if not 1 <= number <= max(rows, 1):
+    if not 1 <= number <= rows:
         raise CatalogError(f"{number} partitions for {rows:,} rows with a {column}; expected 1 to {rows:,}")
     options = {"num_sub_vectors": _sub_vectors(length)} if kind.endswith("PQ") else {}
     try:
