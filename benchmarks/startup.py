@@ -23,6 +23,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
 import cutlist
 
 MAIN = [sys.executable, "-c", "from cutlist.cli import main; main()"]
@@ -55,6 +57,7 @@ def seconds_to_prompt(command: list[str]) -> float:
         os.close(ours)
 
 
+@app.command()
 def run(
     root: Annotated[Path | None, typer.Option(help="Tables that are there. [default: one is made]")] = None,
     rounds: Annotated[int, typer.Option(help="Processes of each contender.", min=1)] = 5,
@@ -94,4 +97,4 @@ def run(
 
 
 if __name__ == "__main__":
-    typer.run(run)
+    app()

@@ -64,7 +64,7 @@ def test_views_tell_why_they_cannot_be_bound(made: Made, tmp_path: Path) -> None
     assert 'bad.sql:1:8: no column "captoin"' in bad["problem"]
     said = " ".join(run("views", *where).split())
     assert "good All of them. " in said
-    assert 'no column "captoin" in my_videos' in said
+    assert "bad.sql:1:8" in said
     (tmp_path / "none").mkdir()
     assert run("views", "--root", str(made.root), "--views", str(tmp_path / "none")).startswith("no views; CREATE VIEW")
 

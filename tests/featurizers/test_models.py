@@ -235,7 +235,7 @@ def test_a_tokenizer_of_the_hub_is_for_texts_alone(
     models: Path, tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = imported("open_clip", "test")
-    text = {**tiny.ARCHITECTURE["text_cfg"], "hf_tokenizer_name": "someone/words"}
+    text: dict[str, Any] = {**tiny.ARCHITECTURE["text_cfg"], "hf_tokenizer_name": "someone/words"}
     (tmp_path / "words-test.json").write_text(json.dumps({**tiny.ARCHITECTURE, "text_cfg": text}))
     monkeypatch.setattr(library.factory, "_MODEL_CONFIG_PATHS", [*library.factory._MODEL_CONFIG_PATHS])
     monkeypatch.setattr(library.factory, "_MODEL_CONFIGS", {**library.factory._MODEL_CONFIGS})

