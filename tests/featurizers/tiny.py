@@ -17,7 +17,7 @@ from cutlist_featurizers.packages import imported
 LENGTH = 16
 """Of the embeddings of the tiny CLIP."""
 
-ARCHITECTURE = {
+ARCHITECTURE: dict[str, Any] = {
     "embed_dim": LENGTH,
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
