@@ -23,9 +23,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-
 import cutlist
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 MAIN = [sys.executable, "-c", "from cutlist.cli import main; main()"]
 DUCKDB = [sys.executable, "-c", "import duckdb; print(duckdb.sql('SELECT 1'))"]
