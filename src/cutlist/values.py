@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -29,6 +30,8 @@ LISTED = 40
 
 LONGEST = 2000
 """Characters of a value that a cell shows at most."""
+
+_NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\([\d, ]+\)|BIGNUM")
 
 _SHORT = {"float": "f32", "double": "f64", "tinyint": "i8", "utinyint": "u8", "smallint": "i16", "integer": "i32"}
 
@@ -103,12 +106,22 @@ def write_csv(stream: TextIO, names: Sequence[str], rows: Iterator[tuple[Any, ..
     writer.writerows([text(value, sources) for value in row] for row in rows)
 
 
+def is_number(kind: str) -> bool:
+    """Return whether the values of a type of DuckDB are numbers, which stand to the right in a table.
+
+    Examples:
+        >>> is_number("DECIMAL(18,3)"), is_number("INTEGER[]"), is_number("INTERVAL")
+        (True, False, False)
+    """
+    return _NUMBER.fullmatch(kind) is not None
+
+
 def type_name(kind: str) -> str:
     """Return a type as the header of a table has it: short, lower case.
 
     Examples:
-        >>> type_name("VARCHAR"), type_name("STRUCT(start_seconds DOUBLE, stop_seconds DOUBLE)[]")
-        ('varchar', 'struct(start_seconds, stop_seconds)[]')
+        >>> type_name("VARCHAR"), type_name("STRUCT(start_seconds DOUBLE, stop_seconds DOUBLE)[]"), type_name('"NULL"')
+        ('varchar', 'struct(start_seconds, stop_seconds)[]', 'null')
     """
     if kind.startswith('STRUCT("source" USMALLINT'):
         return "media" + kind[kind.rindex(")") + 1 :]
@@ -123,7 +136,7 @@ def type_name(kind: str) -> str:
             else:
                 word += letter
         return f"struct({', '.join(names)}){end}"
-    return kind.lower()
+    return kind.lower().replace('"null"', "null")
 
 
 def cell_text(value: Any, kind: str, medium: Callable[[MediaRef], str], *, whole: bool = False) -> str:

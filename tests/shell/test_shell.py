@@ -17,7 +17,7 @@ from rich.console import Console
 import cutlist
 from cutlist import cli
 from cutlist.shell import Shell
-from cutlist.shell.answers import Answer, as_records, as_table, fitting, read
+from cutlist.shell.answers import Answer, as_records, as_table, read
 from cutlist.shell.completion import Names, SqlCompleter
 from cutlist.shell.shell import statements
 
@@ -215,14 +215,6 @@ def test_records_have_a_line_for_each_value(session: Session) -> None:
     console.print(as_records(session, read(session.sql("SELECT 1 AS a, NULL AS bb"), 10)))
     assert " a │ 1" in text(console)
     assert "bb │ NULL" in text(console)
-
-
-@pytest.mark.parametrize("width", range(10, 120, 7))
-def test_columns_that_are_chosen_have_room(width: int) -> None:
-    wanted = [3, 30, 8, 8, 50, 1, 12, 9]
-    chosen = fitting(wanted, width)
-    assert chosen == sorted(set(chosen))
-    assert len(chosen) == 1 or sum(min(wanted[i], 8) + 3 for i in chosen) + 1 <= width
 
 
 def test_statements_of_a_text() -> None:

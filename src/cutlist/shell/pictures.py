@@ -9,6 +9,7 @@ import numpy as np
 from rich.text import Text
 
 from cutlist.errors import CutlistError
+from cutlist.fitting import PICTURE_WIDTH
 from cutlist.media import Op, decode
 from cutlist.media.reference import MediaRef, to_ref
 from cutlist.media.sheet import thumbnail
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cutlist import Session
-
-WIDTH = 24
-"""Of a picture, in characters."""
 
 SIDE = 256
 """Pixels of the longer side, at most."""
@@ -46,7 +44,7 @@ def drawing(session: Session) -> Callable[[Any, str], RenderableType | None]:
         return (
             None
             if pixels is None
-            else cast("RenderableType", Image(thumbnail(pixels, SIDE), width=WIDTH, height="auto"))
+            else cast("RenderableType", Image(thumbnail(pixels, SIDE), width=PICTURE_WIDTH, height="auto"))
         )
 
     return draw
