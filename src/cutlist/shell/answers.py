@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,10 @@ from cutlist.values import rows
 
 if TYPE_CHECKING:
     from cutlist import Session
+
+
+Draw = Callable[[Any, str], RenderableType | None]
+"""A value, and DuckDB's type of its column → what is drawn in its cell; None: it is told in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,7 @@ def read(relation: Any, most: int) -> Answer:
     return Answer(names=relation.columns, types=types, rows=found[:most], is_whole=len(found) <= most)
 
 
-def as_table(session: Session, answer: Answer, width: int, pictures: Any = None) -> RenderableType:
+def as_table(session: Session, answer: Answer, width: int, pictures: Draw | None = None) -> RenderableType:
     """Return a table that is no wider than the terminal; columns that there is no room for are named below it.
 
     Args:
@@ -50,7 +54,7 @@ def as_table(session: Session, answer: Answer, width: int, pictures: Any = None)
     texts = [[cell(value, kind, facts) for value, kind in zip(row, answer.types, strict=True)] for row in answer.rows]
 
     def picture(row: int, column: int) -> RenderableType | None:
-        return pictures(answer.rows[row][column], answer.types[column])
+        return None if pictures is None else pictures(answer.rows[row][column], answer.types[column])
 
     return table(
         answer.names,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
@@ -20,12 +19,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cutlist import Session
+    from cutlist.shell.answers import Draw
 
 SIDE = 256
 """Pixels of the longer side, at most."""
 
 
-def drawing(session: Session) -> Callable[[Any, str], RenderableType | None]:
+def drawing(session: Session) -> Draw:
     """Return what draws a value, if it is an image or a video: the first frame that its operations leave.
 
     Raises:
