@@ -23,6 +23,7 @@ from cutlist import cli
 from cutlist.errors import CatalogError, CutlistError, OrderError, QueryError, SettingsError, StateError
 from cutlist.order import ONLY, Batching, Order, Rules, make_order
 from cutlist.store import Store, blob_array, blob_field
+from cutlist.values import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +115,27 @@ def test_json_is_one_array_of_objects_and_csv_has_a_header(made: Made) -> None:
 def test_a_long_table_says_that_there_is_more(made: Made) -> None:
     assert "the first 40 rows; --format csv or json prints all" in run("sql", "FROM range(41)", *places(made))
     assert "the first" not in run("sql", "FROM range(40)", *places(made))
+
+
+def test_several_statements_are_run_and_the_rows_are_those_of_the_last(made: Made, tmp_path: Path) -> None:
+    where = ["--root", str(made.root), "--views", str(tmp_path)]
+    text = (
+        "-- Big; ones.\nCREATE VIEW big AS FROM my_videos WHERE fps > 0;\nFROM big; SELECT ';' AS s FROM big LIMIT 1;"
+    )
+    assert json.loads(run("sql", text, "--json", *where)) == [{"s": ";"}]
+    assert (tmp_path / "big.sql").read_text() == "-- Big; ones.\nFROM my_videos WHERE fps > 0\n"
+    with pytest.raises(QueryError, match=r'query:2:8: no column "captoin" in big'):
+        run("sql", "FROM big;\nSELECT captoin FROM big;", *where)
+    with pytest.raises(SettingsError, match="DROP VIEW big: nobody can be asked here; say --yes to drop it"):
+        run("sql", "SELECT 1; DROP VIEW big", *where)
+    with pytest.raises(QueryError, match="before"):
+        run("sql", "SELECT error('before'); SELECT 1", *where)
+
+
+def test_a_table_leaves_out_columns_and_says_what_has_them(made: Made) -> None:
+    told = CliRunner().invoke(cli.app, ["sql", "FROM hd", *places(made)], env={"COLUMNS": "80"}).output
+    assert max(map(len, told.splitlines())) <= 80
+    assert "--format csv or json has all" in " ".join(told.split())
 
 
 def test_errors_are_one_message_and_status_one(made: Made) -> None:
@@ -262,11 +284,11 @@ def test_lint_has_status_one_for_errors_alone(small: list[str]) -> None:
     code, said = status("lint", *small)
     assert code == 0
     assert "holes.sql:2:14: 2 of 10 rows of t have no score" in said.replace("\n", "")
-    assert said.endswith("2 queries: 0 errors, 1 warnings\n")
+    assert said.endswith("2 queries: 0 errors, 1 warning\n")
     done = process("lint", "SELECT captoin FROM t", *small)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith('error: query:1:8: no column "captoin" in t')
-    assert done.stdout.endswith("1 query: 1 errors, 0 warnings\n")
+    assert done.stdout.endswith("1 query: 1 error, 0 warnings\n")
     code, said = status("lint", "SELECT random() AS r FROM t WHERE score > 1", "--json", *small)
     assert code == 1
     assert [(each["place"], each["error"]) for each in json.loads(said)] == [
@@ -457,7 +479,7 @@ def test_plan(small: list[str], options: list[str], wanted: list[Any]) -> None:
         row = next(line for line in table.splitlines() if line.startswith(f"│ {'all' if bucket is None else bucket} "))
         assert [cell.strip() for cell in row.strip("│").split("│")][1:5] == [f"{each:,}" for each in numbers]
     samples, dropped = (sum(each[i] for each in wanted) for i in (1, 4))
-    assert f"{samples} samples in {sum(each[3] for each in wanted)} steps" in table
+    assert f"{samples} samples in {counted(sum(each[3] for each in wanted), 'step')}" in table
     assert (f"; {dropped} (" in table) == (dropped > 0)
 
 
@@ -618,9 +640,9 @@ def test_trace_of_a_mixture(small: list[str], tmp_path: Path) -> None:
     path = tmp_path / "ckpt.json"
     path.write_text(json.dumps(order.state(0, 0)))
     first, second = (run("trace", "--state", str(path), "--step", str(step), *small[:2]) for step in range(2))
-    for name in ("component", "bucket", " a ", "image", "t@1", "1 samples, media of 5 bytes; a "):
+    for name in ("component", "bucket", " a ", "image", "t@1", "1 sample, media of 5 bytes; a "):
         assert name in first
-    assert "1 samples, media of 0 bytes; b " in second
+    assert "1 sample, media of 0 bytes; b " in second
     assert "image" not in second
 
 
@@ -723,6 +745,7 @@ def test_exit_statuses(made: Made) -> None:
     assert process("sql", "SELECT 1", "--format", "nope", *places(made)).returncode == 2
     assert process("backfill", "nope", "media_probe", *places(made)).returncode == 3
     assert process("selections", "show", "123456", *places(made)).returncode == 3
+    assert process("schema", "nope", *places(made)).returncode == 3
 
 
 def test_a_command_that_takes_too_long_is_stopped(made: Made) -> None:

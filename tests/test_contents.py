@@ -18,7 +18,7 @@ import cutlist
 from cutlist import Session
 from cutlist.cli.loader import python
 from cutlist.contents import ColumnFacts
-from cutlist.errors import QueryError
+from cutlist.errors import NoQueryError
 from cutlist.store import Store
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_schema_on_the_command_line(made: Made, session: Session) -> None:
     told = json.loads(run("schema", "hd", "--json", *places(made)))
     assert [each["name"] for each in told] == [each.name for each in session.schema("hd")]
     assert "media video" in run("schema", "hd", *places(made))
-    with pytest.raises(QueryError, match='no table or view "nope"'):
+    with pytest.raises(NoQueryError, match='no table or view "nope"'):
         run("schema", "nope", *places(made))
 
 

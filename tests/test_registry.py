@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import cutlist
 from cutlist import Session, cli
-from cutlist.errors import QueryError, SettingsError
+from cutlist.errors import NotFoundError, QueryError, SettingsError
 
 if TYPE_CHECKING:
     from tests.conftest import Made
@@ -58,6 +58,8 @@ def test_the_words_after_a_query_move_up_where_a_file_has_it(
     [
         (["sql", "SELECT 1", "-f", "q.sql"], "sql: give the query or --file, not both; `cutlist sql --help` has an"),
         (["sheet", "hd", "out.png", "-f", "q.sql"], "sheet: give the query or --file, not both"),
+        (["sql", " "], "sql: no query: give one, or --file, or - for standard input"),
+        (["lineage", "hd", "--format", "nope"], "lineage: Invalid value for '--format': 'nope' is not one of"),
         (["compile"], "compile: no query: give one, or --file, or - for standard input"),
         (["sheet", "hd"], "sheet: Missing argument 'out'"),
         (["nope"], "No such command 'nope'; `cutlist --help` lists all"),
@@ -76,8 +78,10 @@ def test_what_is_no_call_is_one_line_and_status_two(
 
 
 def test_a_file_that_is_not_there(made: Made) -> None:
-    with pytest.raises(SettingsError, match=r"cannot read nope\.sql"):
+    with pytest.raises(NotFoundError, match=r"^nope\.sql: no such file; -f takes one of SQL, or - for standard input$"):
         run("sql", "-f", "nope.sql", *places(made))
+    with pytest.raises(SettingsError, match=r"^cannot read .*: Is a directory$"):
+        run("sql", "-f", str(made.root), *places(made))
 
 
 @pytest.mark.parametrize("comment", ["-- c", "--c", "--c = 1", "--json c"])

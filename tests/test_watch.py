@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cutlist
-from cutlist.watch import watched
+from cutlist.watch import interruptible, watched
 
 if TYPE_CHECKING:
     from tests.conftest import Made
@@ -18,6 +18,13 @@ def test_the_result_and_the_error_come_out() -> None:
     assert watched(lambda: 7, interrupt=lambda: None, fraction=lambda: 0, title="work") == 7
     with pytest.raises(ZeroDivisionError):
         watched(lambda: 1 // 0, interrupt=lambda: None, fraction=lambda: 0, title="work")
+
+
+def test_what_duckdb_makes_of_ctrl_c_is_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="another"), interruptible():
+        raise RuntimeError("another")
 
 
 def test_long_work_shows_a_bar_in_a_terminal(

@@ -5,6 +5,7 @@
     ├── CatalogError       a root, table, view or version that cannot be had
     │   └── NotFoundError  one that is not there
     ├── QueryError         SQL that cannot be parsed, bound, compiled or run; carries the place in the user's text
+    │   └── NoQueryError   a name in the place of a query that no table or view has: a NotFoundError, too
     ├── SelectionError     a selection that is empty, damaged, or does not fit what it is used for
     ├── OrderError         a batch size, rank or shuffle that no order exists for
     ├── StateError         a checkpoint of another selection, seed, batch size or order
@@ -42,6 +43,10 @@ class NotFoundError(CatalogError):
 
 class QueryError(CutlistError):
     """SQL that cannot be parsed, bound, compiled or run."""
+
+
+class NoQueryError(QueryError, NotFoundError):
+    """A name in the place of a query that no table or view has."""
 
 
 class QueryWarning(UserWarning):
@@ -102,3 +107,13 @@ def listing(names: Iterable[str], *, most: int = 20) -> str:
     ordered = sorted(names)
     shown = ", ".join(ordered[:most]) or "none"
     return shown if len(ordered) <= most else f"{shown}, … ({len(ordered)} in all)"
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Return why a file cannot be read or written, without its name, which the message has already.
+
+    Examples:
+        >>> reason(FileNotFoundError(2, "No such file or directory", "a.sql"))
+        'No such file or directory'
+    """
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,10 +1,10 @@
-"""Statements of SQL that are ours: REFRESH COLUMN, and CREATE VIEW and DROP VIEW, which write and remove files.
+"""The statements of a text; those that are ours: REFRESH COLUMN, and CREATE VIEW and DROP VIEW, which write files.
 
     REFRESH COLUMN sharpness ON videos WHERE duration_seconds > 2
     CREATE OR REPLACE VIEW hd AS SELECT * FROM videos WHERE height >= 1080
     DROP VIEW IF EXISTS hd CASCADE
 
-Each is told by its first words. One that begins so and does not go on so is an error.
+Each of ours is told by its first words. One that begins so and does not go on so is an error.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from cutlist.errors import QueryError
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _COMMENTS = re.compile(r"(?:\s*(?:--[^\n]*\n|/\*.*?\*/))*\s*", re.DOTALL)
+_PARTS = re.compile(
+    r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|\$([A-Za-z_]\w*|)\$.*?(?:\$\1\$|\Z)|;|[^-/'"$;]+|.""",
+    re.DOTALL,
+)
+"""Comments and quotes as wholes, to their ends if they have one; semicolons; and what is between."""
+
 _REFRESH = re.compile(
     rf"REFRESH\s+COLUMN\s+(?P<column>{_NAME})\s+ON\s+(?P<table>{_NAME})(?:\s+WHERE\s(?P<where>.+?))?\s*;?\s*",
     re.IGNORECASE | re.DOTALL,
@@ -62,6 +68,50 @@ class DropView:
     if_exists: bool = False
     cascade: bool = False
     offset: int = 0
+
+
+def split(text: str) -> list[str]:
+    """Return the statements of a text, each with its semicolon, the last maybe without; joined they are the text.
+
+    Examples:
+        >>> split("SELECT ';'; -- one\\nFROM a; FROM b")
+        ["SELECT ';';", ' -- one\\nFROM a;', ' FROM b']
+        >>> split("SELECT 1; -- why")
+        ['SELECT 1; -- why']
+    """
+    found = [""]
+    for part in _PARTS.finditer(text):
+        found[-1] += part[0]
+        if part[0] == ";":
+            found.append("")
+    last = found.pop()
+    if _COMMENTS.fullmatch(f"{last}\n") is None:
+        return [*found, last]
+    return [*found[:-1], found[-1] + last] if found else []
+
+
+def split_in_place(text: str) -> list[str]:
+    """Return the statements of a text, each with blanks for what is before it: its lines and columns are those of it.
+
+    Examples:
+        >>> split_in_place("FROM a;\\nFROM b")
+        ['FROM a;', '       \\nFROM b']
+    """
+    found, before = [], ""
+    for each in split(text) or [text]:
+        found.append(re.sub(r"[^\n]", " ", before) + each)
+        before += each
+    return found
+
+
+def is_complete(text: str) -> bool:
+    """Return whether what would be typed next is another statement: after a semicolon outside of quotes and comments.
+
+    Examples:
+        >>> [is_complete(each) for each in ("SELECT 1", "SELECT 1;", "SELECT ';", "SELECT 1; -- why", "SELECT $$;")]
+        [False, True, False, True, False]
+    """
+    return len(split(f"{text}\n.")) > max(len(split(text)), 1)
 
 
 def own_statement(text: str) -> Refresh | CreateView | DropView | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -29,6 +30,11 @@ LISTED = 40
 
 LONGEST = 2000
 """Characters of a value that a cell shows at most."""
+
+_NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\([\d, ]+\)|BIGNUM")
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal takes for commands: texts of the web have them."""
 
 _SHORT = {"float": "f32", "double": "f64", "tinyint": "i8", "utinyint": "u8", "smallint": "i16", "integer": "i32"}
 
@@ -103,12 +109,32 @@ def write_csv(stream: TextIO, names: Sequence[str], rows: Iterator[tuple[Any, ..
     writer.writerows([text(value, sources) for value in row] for row in rows)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something.
+
+    Examples:
+        >>> counted(1, "row"), counted(1200, "sample")
+        ('1 row', '1,200 samples')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_number(kind: str) -> bool:
+    """Return whether the values of a type of DuckDB are numbers, which stand to the right in a table.
+
+    Examples:
+        >>> is_number("DECIMAL(18,3)"), is_number("INTEGER[]"), is_number("INTERVAL")
+        (True, False, False)
+    """
+    return _NUMBER.fullmatch(kind) is not None
+
+
 def type_name(kind: str) -> str:
     """Return a type as the header of a table has it: short, lower case.
 
     Examples:
-        >>> type_name("VARCHAR"), type_name("STRUCT(start_seconds DOUBLE, stop_seconds DOUBLE)[]")
-        ('varchar', 'struct(start_seconds, stop_seconds)[]')
+        >>> type_name("VARCHAR"), type_name("STRUCT(start_seconds DOUBLE, stop_seconds DOUBLE)[]"), type_name('"NULL"')
+        ('varchar', 'struct(start_seconds, stop_seconds)[]', 'null')
     """
     if kind.startswith('STRUCT("source" USMALLINT'):
         return "media" + kind[kind.rindex(")") + 1 :]
@@ -123,7 +149,7 @@ def type_name(kind: str) -> str:
             else:
                 word += letter
         return f"struct({', '.join(names)}){end}"
-    return kind.lower()
+    return kind.lower().replace('"null"', "null")
 
 
 def cell_text(value: Any, kind: str, medium: Callable[[MediaRef], str], *, whole: bool = False) -> str:
@@ -139,6 +165,8 @@ def cell_text(value: Any, kind: str, medium: Callable[[MediaRef], str], *, whole
         'f32[8] ‖x‖=1.00'
         >>> cell_text(None, "INTEGER", str), cell_text(0.1 + 0.2, "DOUBLE", str), cell_text(True, "BOOLEAN", str)
         ('NULL', '0.3', 'true')
+        >>> cell_text("a\\x1b[31mb", "VARCHAR", str)
+        'a\\\\x1b[31mb'
         >>> cell_text([{"start_seconds": i, "stop_seconds": i + 1} for i in range(5)], "STRUCT(…)[]", str)
         '5 × {start_seconds, stop_seconds}'
     """
@@ -163,7 +191,7 @@ def cell_text(value: Any, kind: str, medium: Callable[[MediaRef], str], *, whole
         if len(said) > LISTED and not whole and _is_structs(value):
             return f"{len(value)} × {{{', '.join(map(str, next(each for each in value if each is not None)))}}}"
         return said[:LONGEST]
-    return str(value)[:LONGEST]
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], str(value)[:LONGEST])
 
 
 def _is_vector(value: Sequence[Any]) -> bool:

@@ -61,6 +61,29 @@ def test_the_menu_completes_from_the_catalog(terminal: Terminal) -> None:
     terminal.wait_for("my_videos · double")
 
 
+def test_enter_runs_a_command_whose_name_more_begin_with(terminal: Terminal) -> None:
+    terminal.type(".schema hd")
+    terminal.wait_for("hd_middles")  # the menu
+    terminal.type("\r")
+    terminal.wait_for("media_probe@1")
+
+
+def test_enter_takes_what_is_chosen_and_runs_nothing(terminal: Terminal) -> None:
+    terminal.type("SELECT path FROM my_")
+    terminal.wait_for("table, version 1")
+    terminal.type("\t\r LIMIT 1;\r")
+    lines = terminal.wait_for("1 row in")
+    assert lines[0] == "cutlist> SELECT path FROM my_images LIMIT 1;"
+
+
+def test_what_is_pasted_may_be_several_statements(terminal: Terminal) -> None:
+    terminal.paste("SELECT 'first' AS a;\n.timer off\nSELECT 'third; ' || 3 AS b;\n.timer on\n")
+    terminal.wait_for(".timer on")
+    terminal.type("\r")
+    terminal.wait_for("third; 3")
+    assert any("first" in line for line in terminal.wait_for("timer on"))
+
+
 def test_ctrl_c_stops_a_query_and_not_the_shell(terminal: Terminal) -> None:
     terminal.type("SELECT sum(sin(a.range) * cos(b.range)) FROM range(10000000) a, range(100000) b;\r")
     terminal.wait_for("0:00:0")  # the progress bar

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -27,7 +28,8 @@ from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsErro
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
 from cutlist.redacting import redacted
-from cutlist.statements import DropView, own_statement
+from cutlist.statements import DropView, own_statement, split_in_place
+from cutlist.values import counted
 from cutlist.watch import watched
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -150,18 +152,23 @@ def sql(
 ) -> None:
     """Run SQL and print the rows. CREATE VIEW and DROP VIEW write and remove files of the folder of views.
 
+    Of several statements each is run, until one fails; the rows are those of the last.
+
     Example: `cutlist sql "SELECT count(*) FROM hd" --root data`
 
     Example: `cutlist sql "CREATE VIEW hd AS SELECT * FROM videos WHERE height >= 1080" --root data`
 
     Example: `cutlist sql "SELECT count(*) FROM videos WHERE height * width >= 1080 * 1920" --root data`
     """
-    dropped = own_statement(query)
-    if isinstance(dropped, DropView) and not yes:
-        if not sys.stdin.isatty():
-            raise SettingsError(f"DROP VIEW {dropped.name}: nobody can be asked here; say --yes to drop it")
-        typer.confirm(f"Drop the view {dropped.name}, and remove its file?", abort=True)
-    relation = session.sql(query)
+    statements = split_in_place(query)
+    for dropped in map(own_statement, statements):
+        if isinstance(dropped, DropView) and not yes:
+            if not sys.stdin.isatty():
+                raise SettingsError(f"DROP VIEW {dropped.name}: nobody can be asked here; say --yes to drop it")
+            typer.confirm(f"Drop the view {dropped.name}, and remove its file?", abort=True)
+    for each in statements[:-1]:
+        _run_through(session, each)
+    relation = session.sql(statements[-1])
     if relation is None:
         return
     names, types = relation.columns, [str(kind) for kind in relation.types]
@@ -178,8 +185,22 @@ def sql(
     if chosen is Format.JSON and len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise QueryError(f'query: two columns are named "{twice}", which JSON cannot have; give one another name')
-    with session.reading(query):
+    with session.reading(statements[-1]):
         watched(printed, interrupt=session.interrupt, fraction=session.progress, title="query")
+
+
+def _run_through(session: Session, query: str) -> None:
+    """Run a statement whose rows nobody asked for."""
+    relation = session.sql(query)
+    if relation is None:
+        return
+    with session.reading(query):
+        watched(
+            lambda: deque(rows(relation), maxlen=0),
+            interrupt=session.interrupt,
+            fraction=session.progress,
+            title="query",
+        )
 
 
 @command(app, "compile")
@@ -200,7 +221,7 @@ def compile_(
         typer.echo(json.dumps(saved.about(selection), ensure_ascii=False, indent=1))
         return
     console = Console()
-    console.print(f"{selection.num_samples:,} samples, fingerprint {selection.fingerprint}")
+    console.print(f"{counted(selection.num_samples, 'sample')}, fingerprint {selection.fingerprint}")
     for each in selection.tables:
         console.print(f"  from {each.name} at version {each.version}")
     for column in selection.columns:
@@ -380,7 +401,9 @@ def sheet(
     Example: `cutlist sheet "SELECT clip(video, 0, 2) AS frames, caption FROM hd" hd.png --root data`
     """
     count = session.sheet(query, out, num_samples=samples)
-    typer.echo(json.dumps({"file": str(out), "num_samples": count}) if as_json else f"{out}: {count} samples")
+    typer.echo(
+        json.dumps({"file": str(out), "num_samples": count}) if as_json else f"{out}: {counted(count, 'sample')}"
+    )
 
 
 @command(app)
@@ -446,7 +469,7 @@ def trace(
     else:
         runs.show_trace(found)
     if sheet is not None:
-        typer.echo(f"{sheet}: {found.num_samples} samples", err=as_json)
+        typer.echo(f"{sheet}: {counted(found.num_samples, 'sample')}", err=as_json)
 
 
 @command(app, files=True)
@@ -505,6 +528,9 @@ def _misused(error: Exception) -> str | None:
     path = context.command_path if context is not None else "cutlist"
     name = path.partition(" ")[2]
     said = " ".join(error.format_message().split()).rstrip(".").removeprefix("Invalid value: ")
+    said = said.replace(": Value error, ", ": ")
+    if OPEN.get() is not None:
+        return f"{name}: {said}; `.help {name}` has an example" if name else f"{said}; .help lists all"
     return f"{name}: {said}; `{path} --help` has an example" if name else f"{said}; `{path} --help` lists all"
 
 

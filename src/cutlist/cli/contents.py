@@ -55,7 +55,8 @@ def views(session: Session, as_json: AsJson = False) -> None:
     for each in found:
         said = Text(re.split(r"(?<=\.) ", each.description)[0])
         if each.problem is not None:
-            said.append(f"{chr(10) if said else ''}{each.problem}", style="red")
+            problem = re.split(r"(?<=[.?]) ", each.problem)[0]  # what there is instead, JSON and `cutlist lint` tell
+            said.append(f"{chr(10) if said else ''}{problem}", style="red")
         shown.add_row(Text(each.name, style="bold" if each.problem is None else "bold red"), said, Text(each.file))
     Console(highlight=False).print(shown if found else "no views; CREATE VIEW name AS SELECT … writes one")
 

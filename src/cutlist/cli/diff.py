@@ -14,6 +14,7 @@ from cutlist import Session
 from cutlist.cli.options import AsJson
 from cutlist.cli.rows import escaped
 from cutlist.diff import Diff, Example, Side
+from cutlist.values import counted
 
 
 def diff(
@@ -43,7 +44,7 @@ def diff(
         show(found, a, b)
     if sheet is not None:
         count = len(found.a.examples) + len(found.b.examples)
-        typer.echo(f"{sheet}: {count} samples", err=as_json)
+        typer.echo(f"{sheet}: {counted(count, 'sample')}", err=as_json)
 
 
 def show(found: Diff, a: str, b: str) -> None:

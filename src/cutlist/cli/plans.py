@@ -13,6 +13,7 @@ from cutlist.cli.rows import escaped
 from cutlist.compiler import Remark
 from cutlist.explain import Explanation
 from cutlist.status import FeatureStatus
+from cutlist.values import counted
 
 
 def show(plan: Explanation) -> None:
@@ -32,7 +33,7 @@ def show(plan: Explanation) -> None:
         columns.add_row(column.name, escaped(column.type), column.read, escaped(column.why), size)
     console.print(columns)
     console.print(
-        f"{plan.num_samples:,} samples; the selection has {decimal(plan.selection_bytes)}; "
+        f"{counted(plan.num_samples, 'sample')}; the selection has {decimal(plan.selection_bytes)}; "
         f"an epoch reads {'' if plan.bound == 'exact' else f'{plan.bound} '}{decimal(plan.epoch_bytes)}"
     )
     for warning in plan.warnings:
@@ -48,9 +49,15 @@ def show_status(found: Sequence[FeatureStatus]) -> None:
     for name, group in groupby(found, key=lambda each: f"{each.table}@{each.version}"):
         features = list(group)
         total = features[0].num_rows
-        table = Table(title=f"{name}, {total:,} rows", title_justify="left", header_style="bold")
-        table.add_column("featurizer, and its columns")
-        for heading in ("filled", "", "stale", "failed", "never", "bytes"):
+        table = Table(
+            box=None,
+            padding=(0, 2, 0, 0),
+            title=f"{name}, {counted(total, 'row')}",
+            title_justify="left",
+            header_style="bold",
+        )
+        table.add_column("featurizer, and its columns", overflow="fold")
+        for heading in ("filled", "share", "stale", "failed", "never", "bytes"):
             table.add_column(heading, justify="right", no_wrap=True)
         for each in features:
             table.add_row(
@@ -74,4 +81,4 @@ def show_remarks(remarks: Sequence[Remark], num_checked: int) -> None:
         console.print(f"{word} {escaped(str(each))}", soft_wrap=True)
     errors = sum(each.error for each in remarks)
     checked = f"{num_checked} {'query' if num_checked == 1 else 'queries'}"
-    console.print(f"{checked}: {errors} errors, {len(remarks) - errors} warnings")
+    console.print(f"{checked}: {counted(errors, 'error')}, {counted(len(remarks) - errors, 'warning')}")

@@ -28,7 +28,8 @@ import cutlist
 from cutlist import Session
 from cutlist.catalog import fold_case
 from cutlist.cli.options import AllowFiles, Root, Views
-from cutlist.errors import SettingsError
+from cutlist.errors import NotFoundError, SettingsError, reason
+from cutlist.watch import interruptible
 
 Timeout = Annotated[float | None, typer.Option(help="Stop after so many seconds, with exit status 1.", min=0.001)]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
@@ -131,7 +132,7 @@ def command(
             State.debug, State.timed_out = where["debug"], None
             if takes_query:
                 given["query"] = _query(given.get("query"), given.pop("file"), required=_is_required(own))
-            with _limited(where["timeout"]), _opened(where, create=create) as session:
+            with _limited(where["timeout"]), interruptible(), _opened(where, create=create) as session:
                 function(session, **given)
 
         more = {name: each for name, each in _OF_QUERIES.items() if takes_query or (files and name == "allow_files")}
@@ -162,15 +163,21 @@ def _signature(own: list[inspect.Parameter], more: Mapping[str, tuple[Any, Any]]
 def _query(given: str | None, file: Path | None, *, required: bool) -> str | None:
     """Return the text of a query that is given as an argument, in a file, or on standard input."""
     if given == "-" or (file is not None and str(file) == "-"):
-        return sys.stdin.read()
-    if file is None:
-        if given is None and required:
-            raise typer.BadParameter("no query: give one, or --file, or - for standard input")
-        return given
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {file}: {error}") from error
+        text = sys.stdin.read()
+    elif file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{file}: no such file; -f takes one of SQL, or - for standard input") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"cannot read {file}: {reason(error)}") from error
+    elif given is None and not required:
+        return None
+    else:
+        text = given or ""
+    if required and not text.strip():
+        raise typer.BadParameter("no query: give one, or --file, or - for standard input")
+    return text
 
 
 @contextmanager

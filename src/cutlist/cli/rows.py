@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
+from cutlist.fitting import table
 from cutlist.selection import Source
-from cutlist.values import cell_text, ref_text, rows, type_name, write_csv, write_json
+from cutlist.values import cell_text, ref_text, rows, write_csv, write_json
 
 __all__ = ["SHOWN_ROWS", "escaped", "print_csv", "print_json", "print_table", "rows"]
 
@@ -30,25 +30,15 @@ def print_csv(names: Sequence[str], rows: Iterator[tuple[Any, ...]], sources: Se
 def print_table(
     names: Sequence[str], types: Sequence[str], rows: Sequence[tuple[Any, ...]], sources: Sequence[Source]
 ) -> None:
-    table = RichTable(header_style="bold", row_styles=["", "dim"])
-    for name, kind in zip(names, types, strict=True):
-        short = type_name(kind)
-        number = (
-            short.startswith(("bigint", "integer", "double", "float", "decimal", "hugeint", "ubigint", "smallint"))
-            and "[" not in short
-        )
-        table.add_column(
-            f"{escaped(name)}\n[dim]{escaped(short)}[/dim]", justify="right" if number else "left", overflow="fold"
-        )
-    for row in rows[:SHOWN_ROWS]:
-        cells = [
-            cell_text(value, kind, lambda ref: ref_text(ref, sources)) for value, kind in zip(row, types, strict=True)
+    cells = [
+        [
+            Text(cell_text(value, kind, lambda ref: ref_text(ref, sources)), style="dim" if value is None else "")
+            for value, kind in zip(row, types, strict=True)
         ]
-        table.add_row(
-            *(Text(each, style="dim" if value is None else "") for each, value in zip(cells, row, strict=True))
-        )
-    console = Console()
-    console.print(table)
+        for row in rows[:SHOWN_ROWS]
+    ]
+    console = Console(highlight=False)
+    console.print(table(names, types, cells, console.width, whole="--format csv or json has all"))
     if len(rows) > SHOWN_ROWS:
         console.print(f"the first {SHOWN_ROWS} rows; --format csv or json prints all")
 

@@ -17,6 +17,7 @@ from cutlist.cli.rows import escaped
 from cutlist.errors import OrderError, StateError
 from cutlist.order import BatchSize, BucketPlan
 from cutlist.trace import Trace
+from cutlist.values import counted
 
 
 def batch_size(given: Sequence[str]) -> BatchSize | None:
@@ -73,9 +74,8 @@ def show_plan(plans: Sequence[BucketPlan], world_size: int) -> None:
     share = f" ({dropped / samples:.2%})" if samples else ""
     ranks = f" of {world_size} ranks together" if world_size > 1 else ""
     left_out = f"{dropped:,}{share} are left out of each epoch" if dropped else "none is left out"
-    console.print(
-        f"{samples:,} samples in {sum(each.num_batches for each in plans):,} steps{ranks}; {left_out}", soft_wrap=True
-    )
+    steps = counted(sum(each.num_batches for each in plans), "step")
+    console.print(f"{counted(samples, 'sample')} in {steps}{ranks}; {left_out}", soft_wrap=True)
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -126,4 +126,6 @@ def show_trace(found: Trace) -> None:
     epochs = ", ".join(
         f"{draw.component or 'selection'} {draw.selection[:12]} in its epoch {draw.epoch}" for draw in found.draws
     )
-    console.print(f"{found.num_samples:,} samples, media of {decimal(total)}; {escaped(epochs)}", soft_wrap=True)
+    console.print(
+        f"{counted(found.num_samples, 'sample')}, media of {decimal(total)}; {escaped(epochs)}", soft_wrap=True
+    )

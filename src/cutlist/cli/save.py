@@ -10,6 +10,7 @@ import typer
 
 from cutlist import Session
 from cutlist.cli.options import AsJson, Query
+from cutlist.values import counted
 from cutlist.watch import watched
 
 
@@ -28,4 +29,4 @@ def command(
     count = watched(
         lambda: session.save(query, out), interrupt=session.interrupt, fraction=session.progress, title="save"
     )
-    typer.echo(json.dumps({"file": str(out), "num_rows": count}) if as_json else f"{out}: {count:,} rows")
+    typer.echo(json.dumps({"file": str(out), "num_rows": count}) if as_json else f"{out}: {counted(count, 'row')}")

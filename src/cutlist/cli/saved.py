@@ -16,6 +16,7 @@ from cutlist.cli.options import AsJson
 from cutlist.cli.registry import command
 from cutlist.cli.rows import escaped
 from cutlist.selection import Selection
+from cutlist.values import counted
 
 app = typer.Typer(help="The saved selections of a root: list, show, drop.", no_args_is_help=True)
 
@@ -78,7 +79,7 @@ def show(session: Session, fingerprint: Fingerprint, as_json: AsJson = False) ->
         return
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"{told['fingerprint']}  saved {told['saved']}  {decimal(told['size_bytes'])}")
-    console.print(f"{selection.num_samples:,} samples of {', '.join(told['tables']) or 'no table'}")
+    console.print(f"{counted(selection.num_samples, 'sample')} of {', '.join(told['tables']) or 'no table'}")
     for column in told["columns"]:
         nulls = f", {column['num_null']:,} NULL" if column["num_null"] else ""
         console.print(f"  {column['name']}: {column['type'].lower()}{nulls}")

@@ -20,6 +20,7 @@ from cutlist.html.spread import kind_of, spread_of
 from cutlist.packing import is_media, with_refs
 from cutlist.pool import in_order
 from cutlist.settings import num_cores
+from cutlist.values import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -92,7 +93,7 @@ class Result:
 
     @property
     def _title(self) -> str:
-        count = f"{self.num_rows:,} row{'' if self.num_rows == 1 else 's'}"
+        count = counted(self.num_rows, "row")
         return count if self.num_rows == len(self.rows) else f"{count}, the first {len(self.rows):,} are shown"
 
 

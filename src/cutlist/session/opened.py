@@ -14,7 +14,7 @@ from cutlist.backfill import Encoders
 from cutlist.catalog import Snapshot, fold_case
 from cutlist.compiler import quoted
 from cutlist.engine import Compiled, Databases, Engine, Failed, compile_plan
-from cutlist.errors import NotFoundError, QueryError, listing, suggest
+from cutlist.errors import NoQueryError, NotFoundError, QueryError, listing, suggest
 from cutlist.log import Log
 from cutlist.reader import Reader
 from cutlist.saved import Saved
@@ -102,7 +102,7 @@ class Opened:
         """Return the parsed statement of a query, or of a view or table by its name.
 
         Raises:
-            QueryError: if it is not one SELECT.
+            QueryError: if it is not one SELECT; a NoQueryError if it is a name that is not there.
         """
         name = query.strip()
         view = self._engine.find_view(name)
@@ -114,7 +114,7 @@ class Opened:
             return self._engine.parse(f"FROM {query}")
         if re.fullmatch(r"\w+", name):
             if self._engine.snapshot.find(name) is None:
-                raise QueryError(self._engine.no_table("query", name))
+                raise NoQueryError(self._engine.no_table("query", name))
             query = f"FROM {quoted(name)}"
         return self._engine.parse(query)
 

@@ -3,6 +3,7 @@
 | file | what is in it |
 |---|---|
 | `shell` | the loop: statements of SQL, commands with a dot |
+| `typed` | text → statements and commands |
 | `prompt` | editing, history, keys |
 | `toolbar` | what stands below: tables, and rows and features of the last query |
 | `completion` | names of the live catalog, with what they are |

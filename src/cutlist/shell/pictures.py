@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from rich.text import Text
 
 from cutlist.errors import CutlistError
+from cutlist.fitting import PICTURE_WIDTH
 from cutlist.media import Op, decode
 from cutlist.media.reference import MediaRef, to_ref
 from cutlist.media.sheet import thumbnail
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cutlist import Session
-
-WIDTH = 24
-"""Of a picture, in characters."""
+    from cutlist.shell.answers import Draw
 
 SIDE = 256
 """Pixels of the longer side, at most."""
 
 
-def drawing(session: Session) -> Callable[[Any, str], RenderableType | None]:
+def drawing(session: Session) -> Draw:
     """Return what draws a value, if it is an image or a video: the first frame that its operations leave.
 
     Raises:
@@ -46,7 +44,7 @@ def drawing(session: Session) -> Callable[[Any, str], RenderableType | None]:
         return (
             None
             if pixels is None
-            else cast("RenderableType", Image(thumbnail(pixels, SIDE), width=WIDTH, height="auto"))
+            else cast("RenderableType", Image(thumbnail(pixels, SIDE), width=PICTURE_WIDTH, height="auto"))
         )
 
     return draw

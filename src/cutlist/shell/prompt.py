@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import Completer, ThreadedCompleter
-from prompt_toolkit.filters import has_completions, is_searching
+from prompt_toolkit.filters import completion_is_selected, is_searching
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
@@ -18,6 +18,7 @@ from prompt_toolkit.styles import Style
 from pygments.lexers.sql import PostgresLexer
 
 from cutlist.redacting import has_secret
+from cutlist.shell.typed import runs
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import AnyFormattedText
@@ -35,38 +36,6 @@ STYLE = Style.from_dict(
         "pygments.comment": "italic #808080",
     }
 )
-
-
-def is_complete(text: str) -> bool:
-    """Return whether Enter runs a text: a command, nothing, or SQL that ends with a semicolon outside of quotes.
-
-    Examples:
-        >>> [is_complete(each) for each in (".tables", "SELECT 1", "SELECT 1;", "SELECT ';", "SELECT 1; -- why")]
-        [True, False, True, False, True]
-    """
-    stripped = text.strip()
-    if not stripped or stripped.startswith("."):
-        return True
-    quote, last, at = "", "", 0
-    while at < len(text):
-        letter = text[at]
-        if quote:
-            quote = "" if letter == quote else quote
-        elif text.startswith("--", at):
-            at = (text.find("\n", at) + len(text) + 1) % (len(text) + 1) if "\n" in text[at:] else len(text)
-            continue
-        elif text.startswith("/*", at):
-            end = text.find("*/", at)
-            if end < 0:
-                return False
-            at = end + 2
-            continue
-        elif letter in "'\"":
-            quote = letter
-        if not letter.isspace():
-            last = letter
-        at += 1
-    return last == ";" and not quote
 
 
 class KeptHistory(FileHistory):
@@ -107,10 +76,14 @@ def make_prompt(
     """
     keys = KeyBindings()
 
-    @keys.add("enter", filter=~has_completions & ~is_searching)
+    @keys.add("enter", filter=completion_is_selected)
+    def choose(event: KeyPressEvent) -> None:
+        event.current_buffer.complete_state = None  # what is selected stays, and the menu closes
+
+    @keys.add("enter", filter=~completion_is_selected & ~is_searching)
     def enter(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        if is_complete(buffer.text) and not buffer.document.text_after_cursor.strip():
+        if runs(buffer.text) and not buffer.document.text_after_cursor.strip():
             buffer.validate_and_handle()
         else:
             buffer.insert_text("\n")

@@ -21,14 +21,16 @@ from rich.table import Table
 from rich.text import Text
 
 import cutlist
-from cutlist.errors import CutlistError, SettingsError, suggest
+from cutlist.errors import CutlistError, SettingsError, reason, suggest
 from cutlist.redacting import redacted
 from cutlist.shell.answers import Answer, as_records, as_table, read
 from cutlist.shell.completion import Names, SqlCompleter
-from cutlist.shell.prompt import confirmed, is_complete, make_prompt
+from cutlist.shell.prompt import confirmed, make_prompt
 from cutlist.shell.toolbar import Toolbar
+from cutlist.shell.typed import statements
 from cutlist.statements import CreateView, DropView, Refresh, own_statement
-from cutlist.watch import watched
+from cutlist.values import counted
+from cutlist.watch import interruptible, watched
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -104,8 +106,8 @@ class Shell:
         completer = SqlCompleter(names, {**self._commands, **OWN})
         self._prompt = make_prompt(completer, self._history, self._below, **self._prompt_options)
         self.console.print(
-            f"[bold]cutlist[/bold] {cutlist.__version__}: {len(self.session.tables)} tables, {len(self.session.views)} "
-            f"views. End a statement with ; and Enter. [dim].help[/dim] says more."
+            f"[bold]cutlist[/bold] {cutlist.__version__}: {counted(len(self.session.tables), 'table')}, "
+            f"{counted(len(self.session.views), 'view')}. End a statement with ; and Enter. [dim].help[/dim] says more."
         )
         with self._warnings():
             while True:
@@ -118,7 +120,7 @@ class Shell:
                 if completer.names is names and names._session is not self.session:
                     names = Names(self.session)
                     completer.names = names
-                if not self.answer(text):
+                if not all(map(self.answer, statements(text))):
                     return
 
     def close(self) -> None:
@@ -133,9 +135,7 @@ class Shell:
 
     def _pipe(self) -> None:
         with self._warnings():
-            for each in statements(sys.stdin.read()):
-                if not self.answer(each):
-                    return
+            all(map(self.answer, statements(sys.stdin.read())))
 
     def _below(self) -> FormattedText:
         width = 80 if self._prompt is None else self._prompt.app.output.get_size().columns
@@ -154,13 +154,16 @@ class Shell:
         if not text:
             return True
         self._toolbar.stop(self.session)
+        last = self._last
         try:
-            if text.startswith("."):
-                return self._command(text)
-            self._statement(text)
+            with interruptible():
+                if text.startswith("."):
+                    return self._command(text)
+                self._statement(text)
         except KeyboardInterrupt:
             self.console.print("[yellow]cancelled[/yellow]")
         except CutlistError as error:
+            self._last = last  # what failed is not what a command would take
             self._complain(error, text)
         except BrokenPipeError:
             pass
@@ -215,7 +218,7 @@ class Shell:
                 show=self.console.is_terminal,
             )
         self._show(answer)
-        count = f"{len(answer.rows):,} row{'s' if len(answer.rows) != 1 else ''}"
+        count = counted(len(answer.rows), "row")
         if isinstance(own, CreateView):
             self._last = own.name
         if self._is_asking and not isinstance(own, DropView | Refresh):
@@ -341,7 +344,7 @@ class Shell:
         try:
             text = Path(words[0]).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise CutlistError(f"cannot read {words[0]}: {error}") from error
+            raise CutlistError(f"cannot read {words[0]}: {reason(error)}") from error
         for each in statements(text):
             self.console.print(Text(each, style="dim"))
             self.answer(each)
@@ -349,23 +352,6 @@ class Shell:
     def _do_refresh(self, words: Sequence[str]) -> None:
         self.session.refresh()
         self.console.print(repr(self.session))
-
-
-def statements(text: str) -> list[str]:
-    """Return the statements of a text: parts that end with a semicolon outside of quotes, and lines that are commands.
-
-    Examples:
-        >>> statements("SELECT ';';\\n.tables\\nFROM t")
-        ["SELECT ';';", '.tables', 'FROM t']
-    """
-    found: list[str] = []
-    held = ""
-    for line in text.splitlines(keepends=True):
-        held += line
-        if held.strip() and is_complete(held):
-            found.append(held.strip())
-            held = ""
-    return [*found, held.strip()] if held.strip() else found
 
 
 def bytes_read() -> int | None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.formatted_text import FormattedText
 
+from cutlist.values import counted
+
 if TYPE_CHECKING:
     from cutlist import Session
     from cutlist.compiler import Lineage
@@ -94,7 +96,7 @@ class Toolbar:
         if num_rows is None:
             text = session.statement(query).text
             num_rows = int(session.sql(f"SELECT count(*) FROM (\n{text}\n)").fetchall()[0][0])
-        yield f"{num_rows:,} row{'s' if num_rows != 1 else ''}"
+        yield counted(num_rows, "row")
         lineage = session.lineage(query)
         tables = {table for table, _ in lineage.base}
         whole = session.tables[next(iter(tables))].dataset.count_rows() if len(tables) == 1 else 0
