@@ -21,7 +21,7 @@ import cutlist
 from cutlist import cli
 from cutlist.errors import CatalogError
 from cutlist.media import examine
-from cutlist.pool import Watchdog
+from cutlist.process.pool import Watchdog
 from cutlist.store import Store, blob_array, blob_field
 
 if TYPE_CHECKING:

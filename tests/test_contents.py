@@ -16,8 +16,8 @@ from tests.test_cli import places, run
 
 import cutlist
 from cutlist import Session
+from cutlist.answers.contents import ColumnFacts
 from cutlist.cli.loader import python
-from cutlist.contents import ColumnFacts
 from cutlist.errors import NoQueryError
 from cutlist.store import Store
 

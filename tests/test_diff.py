@@ -30,7 +30,7 @@ from cutlist.store import Store, blob_array, blob_field
 if TYPE_CHECKING:
     from tests.conftest import Made
 
-    from cutlist.diff import Side
+    from cutlist.answers.diff import Side
 
 pytestmark = pytest.mark.filterwarnings("ignore::cutlist.errors.QueryWarning")
 

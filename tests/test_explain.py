@@ -25,7 +25,7 @@ from cutlist.errors import QueryError
 from cutlist.store import Blobs, Store, blob_array, blob_field
 
 if TYPE_CHECKING:
-    from cutlist.explain import Explanation, Output
+    from cutlist.answers.explain import Explanation, Output
 
 pytestmark = pytest.mark.filterwarnings("ignore::cutlist.errors.QueryWarning")
 

@@ -20,10 +20,10 @@ from tests.tables import SQL, TABLES, Query, load_queries, oracle, params, write
 from typer.testing import CliRunner
 
 from cutlist import Session, cli, connect
+from cutlist.answers.lineage import title, to_dict, to_dot
 from cutlist.backfill import Batch, featurizer
 from cutlist.compiler import Lineage, Origin, walk
 from cutlist.errors import QueryError
-from cutlist.lineage import title, to_dict, to_dot
 
 if TYPE_CHECKING:
     import duckdb

@@ -83,7 +83,7 @@ def test_a_clip_reads_its_own_bytes_and_explain_says_how_many(
 
 
 def test_what_many_samples_read_is_told_from_some(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cutlist import explain
+    from cutlist.answers import explain
 
     query = "SELECT video.clip(0.4, 0.6) AS v FROM my_videos, range(10)"
     exact = session.explain(query)

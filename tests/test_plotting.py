@@ -20,8 +20,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cutlist import Session, cli, connect
+from cutlist.answers.plotting import NUM_BINS, NUM_CATEGORIES, NUM_COLOURS, NUM_POINTS, chart_of, nice_step
 from cutlist.errors import QueryError, SettingsError
-from cutlist.plotting import NUM_BINS, NUM_CATEGORIES, NUM_COLOURS, NUM_POINTS, chart_of, nice_step
 from cutlist.store import Store, blob_array, blob_field
 
 NUM_ROWS = 1000

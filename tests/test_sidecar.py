@@ -713,7 +713,7 @@ def test_a_folder_that_cannot_be_written_warns_and_works(session: Session, monke
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("cutlist.sidecar.files.tempfile.mkdtemp", refused)
-    monkeypatch.setattr("cutlist.locks.filelock.FileLock", refused)
+    monkeypatch.setattr("cutlist.process.locks.filelock.FileLock", refused)
     match = r"\.buckets: cannot be written, so the buckets are made in memory: .*Permission denied"
     with pytest.warns(UserWarning, match=match):
         sidecar = sidecar_of(selection, KEYS)
@@ -731,7 +731,7 @@ def test_one_that_is_there_is_read_where_nothing_can_be_written(
         raise AssertionError("writes")
 
     monkeypatch.setattr("cutlist.sidecar.files.tempfile.mkdtemp", refused)
-    monkeypatch.setattr("cutlist.locks.filelock.FileLock", refused)
+    monkeypatch.setattr("cutlist.process.locks.filelock.FileLock", refused)
     assert sidecar_of(selection, KEYS).path == made.path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cutlist.temporary import PREFIX, TemporaryFolder
+from cutlist.process.temporary import PREFIX, TemporaryFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

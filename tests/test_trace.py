@@ -26,18 +26,18 @@ from PIL import Image
 
 import cutlist
 from cutlist import Selection, Session
+from cutlist.answers.trace import TracedRow, trace
 from cutlist.errors import CatalogError, CutlistError, MediaError, OrderError, SelectionError, SettingsError, StateError
 from cutlist.media.reference import FIELD_NAMES, to_ref
 from cutlist.order import ONLY, Batching, Order, Rules, make_order, order_of
 from cutlist.reader import Reader
 from cutlist.sampler import Block
 from cutlist.store import Blobs, blob_array, blob_field
-from cutlist.trace import TracedRow, trace
 
 if TYPE_CHECKING:
     from tests.conftest import Made
 
-    from cutlist.trace import Trace
+    from cutlist.answers.trace import Trace
 
 BATCH = 6
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cutlist
-from cutlist.watch import interruptible, watched
+from cutlist.process.watch import interruptible, watched
 
 if TYPE_CHECKING:
     from tests.conftest import Made

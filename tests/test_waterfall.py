@@ -30,7 +30,7 @@ from cutlist.errors import QueryError
 from cutlist.store import Store
 
 if TYPE_CHECKING:
-    from cutlist.waterfall import Waterfall
+    from cutlist.answers.waterfall import Waterfall
 
 NUM_ROWS = 210
 

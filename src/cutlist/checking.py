@@ -18,9 +18,9 @@ import numpy as np
 
 from cutlist.errors import MediaError
 from cutlist.media import examine, probe
-from cutlist.pool import in_order
+from cutlist.process.pool import in_order
+from cutlist.process.watch import counting
 from cutlist.store import Blobs, place_of
-from cutlist.watch import counting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

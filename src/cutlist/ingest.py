@@ -17,10 +17,10 @@ from cutlist.errors import IngestError, MediaError, listing
 from cutlist.ingest_report import IngestReport
 from cutlist.media import Probe, probe
 from cutlist.media.indexing import stored_index
+from cutlist.process.watch import counting
 from cutlist.settings import num_cores
 from cutlist.sources import Columns, MediaFile, Sample, find
 from cutlist.store import Pointer, Store, Table, blob_array, blob_field, feature_fields
-from cutlist.watch import counting
 
 if TYPE_CHECKING:
     from cutlist.metadata import Metadata

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutlist.errors import CatalogError, NotFoundError, SelectionError
-from cutlist.locks import alone
+from cutlist.process.locks import alone
 from cutlist.selection import Selection
 
 MIN_FINGERPRINT = 4

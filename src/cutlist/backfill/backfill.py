@@ -22,8 +22,8 @@ from cutlist.backfill.inputs import Input, inputs_of
 from cutlist.backfill.report import BackfillReport
 from cutlist.backfill.stale import Rows, changed_rows, rows_of
 from cutlist.errors import CatalogError, FeaturizerError
+from cutlist.process.watch import counting
 from cutlist.store import FEATURIZER, STAMP_OF, Feature, Store, Table, feature_fields
-from cutlist.watch import counting
 
 if TYPE_CHECKING:
     from cutlist.backfill.computing import Computed

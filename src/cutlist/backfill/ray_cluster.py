@@ -23,8 +23,8 @@ from ray._raylet import AuthenticationTokenLoader, Config  # there is no public 
 from ray.exceptions import RayError
 
 from cutlist.errors import SettingsError
+from cutlist.process.temporary import TemporaryFolder
 from cutlist.settings import num_cores
-from cutlist.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from cutlist.backfill.how import Ray

@@ -27,10 +27,10 @@ from cutlist.cli.rows import SHOWN_ROWS, escaped, print_csv, print_json, print_t
 from cutlist.errors import CutlistError, NotFoundError, QueryError, SettingsError
 from cutlist.ingest import KINDS
 from cutlist.order import Batching
+from cutlist.process.watch import watched
 from cutlist.redacting import redacted
 from cutlist.statements import DropView, own_statement, split_in_place
 from cutlist.values import counted
-from cutlist.watch import watched
 
 __all__ = ["COMMANDS", "app", "main"]
 

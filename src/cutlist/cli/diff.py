@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from cutlist import Session
+from cutlist.answers.diff import Diff, Example, Side
 from cutlist.cli.options import AsJson
 from cutlist.cli.rows import escaped
-from cutlist.diff import Diff, Example, Side
 from cutlist.values import counted
 
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.tree import Tree
 
 from cutlist import Session
+from cutlist.answers.lineage import title, to_dict, to_dot
 from cutlist.cli.options import Query
 from cutlist.cli.rows import escaped
 from cutlist.compiler import Lineage, Origin
-from cutlist.lineage import title, to_dict, to_dot
 
 
 class LineageFormat(StrEnum):

@@ -7,8 +7,8 @@ import json
 import typer
 
 from cutlist import Session
+from cutlist.answers.contents import ColumnFacts
 from cutlist.cli.options import AsJson, Query
-from cutlist.contents import ColumnFacts
 from cutlist.values import type_name
 
 

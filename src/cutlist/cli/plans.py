@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from cutlist.answers.explain import Explanation
+from cutlist.answers.status import FeatureStatus
 from cutlist.cli.rows import escaped
 from cutlist.compiler import Remark
-from cutlist.explain import Explanation
-from cutlist.status import FeatureStatus
 from cutlist.values import counted
 
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cutlist import Session
+from cutlist.answers.plotting import Plot, chart_file, chart_of, save_chart
 from cutlist.cli.options import AsJson, Query
 from cutlist.cli.rows import escaped
-from cutlist.plotting import Plot, chart_file, chart_of, save_chart
-from cutlist.watch import watched
+from cutlist.process.watch import watched
 
 COLOURS = ("blue", "dark_orange", "green", "red", "magenta", "cyan", "yellow", "white")
 

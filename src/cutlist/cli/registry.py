@@ -29,7 +29,7 @@ from cutlist import Session
 from cutlist.catalog import fold_case
 from cutlist.cli.options import AllowFiles, Root, Views
 from cutlist.errors import NotFoundError, SettingsError, reason
-from cutlist.watch import interruptible
+from cutlist.process.watch import interruptible
 
 Timeout = Annotated[float | None, typer.Option(help="Stop after so many seconds, with exit status 1.", min=0.001)]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from cutlist.answers.trace import Trace
 from cutlist.cli.rows import escaped
 from cutlist.errors import OrderError, StateError
 from cutlist.order import BatchSize, BucketPlan
-from cutlist.trace import Trace
 from cutlist.values import counted
 
 

@@ -10,8 +10,8 @@ import typer
 
 from cutlist import Session
 from cutlist.cli.options import AsJson, Query
+from cutlist.process.watch import watched
 from cutlist.values import counted
-from cutlist.watch import watched
 
 
 def command(

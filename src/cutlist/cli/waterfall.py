@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from cutlist import Session
+from cutlist.answers.waterfall import Waterfall
 from cutlist.cli.options import AsJson
 from cutlist.cli.rows import escaped
-from cutlist.waterfall import Waterfall
 
 WIDEST = 100
 """Columns that are used of a wide terminal."""

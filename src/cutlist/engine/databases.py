@@ -18,7 +18,7 @@ import duckdb
 
 from cutlist.errors import CatalogError, QueryError
 from cutlist.media.reference import FIELDS
-from cutlist.temporary import TemporaryFolder
+from cutlist.process.temporary import TemporaryFolder
 
 DUCKDB_VERSION = duckdb.__version__
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.filesize import decimal
 
+from cutlist.answers.diff import Diff
+from cutlist.answers.explain import Explanation
+from cutlist.answers.waterfall import Waterfall
 from cutlist.backfill import BackfillReport
 from cutlist.catalog import Snapshot
-from cutlist.diff import Diff
-from cutlist.explain import Explanation
 from cutlist.html.cells import cell, type_name
 from cutlist.html.media import Medium
 from cutlist.html.page import Head, page, text
@@ -21,7 +22,6 @@ from cutlist.ingest_report import IngestReport
 from cutlist.selection import Selection
 from cutlist.shown import draws
 from cutlist.store import Table, is_blob
-from cutlist.waterfall import Waterfall
 
 if TYPE_CHECKING:
     import pyarrow as pa

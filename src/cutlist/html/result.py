@@ -18,7 +18,7 @@ from cutlist.html.media import Medium
 from cutlist.html.page import MOST_COLUMNS, Head, page
 from cutlist.html.spread import kind_of, spread_of
 from cutlist.packing import is_media, with_refs
-from cutlist.pool import in_order
+from cutlist.process.pool import in_order
 from cutlist.settings import num_cores
 from cutlist.values import counted
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutlist.answers.plotting import nice_step, time_step
 from cutlist.html.page import text
-from cutlist.plotting import nice_step, time_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

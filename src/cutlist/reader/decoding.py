@@ -11,7 +11,7 @@ from cutlist.errors import MediaError, SelectionError
 from cutlist.media import decode, decode_planned
 from cutlist.media.planned import PromiseError
 from cutlist.media.reference import MediaRef
-from cutlist.pool import Watchdog
+from cutlist.process.pool import Watchdog
 from cutlist.reader.fetching import is_file
 from cutlist.reader.rows import Nested, Row
 from cutlist.reader.stats import Failure, ReaderStats, UndecodableError

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cutlist.contents import ColumnFacts, TableFacts, ViewFacts, columns_of, tables_of, views_of
-from cutlist.diff import Diff, diff
-from cutlist.drawing import draw_sheet, picture_file
+from cutlist.answers.contents import ColumnFacts, TableFacts, ViewFacts, columns_of, tables_of, views_of
+from cutlist.answers.diff import Diff, diff
+from cutlist.answers.drawing import draw_sheet, picture_file
+from cutlist.answers.explain import Explanation, explain
+from cutlist.answers.exporting import rows_file, save_rows
+from cutlist.answers.lineage import lineage_of
+from cutlist.answers.plotting import Plot, chart_of, plot_of
+from cutlist.answers.waterfall import Waterfall, waterfall
 from cutlist.errors import SelectionError
-from cutlist.explain import Explanation, explain
-from cutlist.exporting import rows_file, save_rows
-from cutlist.lineage import lineage_of
-from cutlist.plotting import Plot, chart_of, plot_of
-from cutlist.watch import watched
-from cutlist.waterfall import Waterfall, waterfall
+from cutlist.process.watch import watched
 
 if TYPE_CHECKING:
     from cutlist.compiler import Lineage, Remark

@@ -16,10 +16,10 @@ from cutlist.compiler import quoted
 from cutlist.engine import Compiled, Databases, Engine, Failed, compile_plan
 from cutlist.errors import NoQueryError, NotFoundError, QueryError, listing, suggest
 from cutlist.log import Log
+from cutlist.process.watch import watched
 from cutlist.reader import Reader
 from cutlist.saved import Saved
 from cutlist.views import load_views
-from cutlist.watch import watched
 
 if TYPE_CHECKING:
     from cutlist.compiler import Plan, Statement

@@ -18,6 +18,7 @@ from cutlist.errors import (
 )
 from cutlist.html import Result, overview, read_result
 from cutlist.html.result import NUM_ROWS
+from cutlist.process.watch import watched
 from cutlist.session.asking import Asking
 from cutlist.session.tables import Tables
 from cutlist.session.training import Training
@@ -25,7 +26,6 @@ from cutlist.settings import Settings, read_settings
 from cutlist.statements import CreateView, DropView, Refresh, own_statement, view_of
 from cutlist.store import Store
 from cutlist.views import View, load_views
-from cutlist.watch import watched
 
 
 def connect(

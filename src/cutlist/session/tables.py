@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cutlist.answers.status import FeatureStatus, status_of
 from cutlist.backfill import (
     BackfillReport,
     Declared,
@@ -36,7 +37,6 @@ from cutlist.errors import (
 from cutlist.ingest import KINDS, MADE, ingest
 from cutlist.metadata import Metadata
 from cutlist.settings import num_cores
-from cutlist.status import FeatureStatus, status_of
 from cutlist.store import make_index
 
 if TYPE_CHECKING:

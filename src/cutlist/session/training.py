@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from cutlist.drawing import draw_sheet, picture_file, sheet_of
+from cutlist.answers.drawing import draw_sheet, picture_file, sheet_of
+from cutlist.answers.trace import Trace, trace
 from cutlist.engine import DUCKDB_VERSION, digest
 from cutlist.errors import (
     CatalogError,
@@ -23,7 +24,6 @@ from cutlist.order import Batching, BucketPlan, Rules, order_of, plan_buckets, w
 from cutlist.selection import FORMAT, Selection, TableVersion
 from cutlist.session.opened import Opened
 from cutlist.sidecar import drop_sidecars, sidecar_of
-from cutlist.trace import Trace, trace
 
 if TYPE_CHECKING:
     from cutlist.media.sheet import Picture

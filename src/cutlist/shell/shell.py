@@ -22,6 +22,7 @@ from rich.text import Text
 
 import cutlist
 from cutlist.errors import CutlistError, SettingsError, reason, suggest
+from cutlist.process.watch import interruptible, watched
 from cutlist.redacting import redacted
 from cutlist.shell.answers import Answer, as_records, as_table, read
 from cutlist.shell.completion import Names, SqlCompleter
@@ -30,7 +31,6 @@ from cutlist.shell.toolbar import Toolbar
 from cutlist.shell.typed import statements
 from cutlist.statements import CreateView, DropView, Refresh, own_statement
 from cutlist.values import counted
-from cutlist.watch import interruptible, watched
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession

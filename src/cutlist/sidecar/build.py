@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutlist.errors import OrderError
+from cutlist.process.watch import watched
 from cutlist.sampler import Buckets
 from cutlist.sidecar.sidecar import FORMAT, Sidecar
 from cutlist.sidecar.survey import FRAGMENTS, FragmentsOf, Keys, Survey
-from cutlist.watch import watched
 
 if TYPE_CHECKING:
     import pyarrow as pa

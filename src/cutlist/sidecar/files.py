@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cutlist.locks import alone
+from cutlist.process.locks import alone
 from cutlist.sampler import Buckets
 from cutlist.sidecar.build import build
 from cutlist.sidecar.sidecar import FORMAT, Sidecar, load

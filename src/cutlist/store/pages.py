@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from cutlist.locks import alone
+from cutlist.process.locks import alone
 
 Key: TypeAlias = tuple[int, int, int]
 """Number of the column, row id, number of the chunk in the blob."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cutlist.answers.lineage import lineage_of
 from cutlist.compiler import quoted, walk
 from cutlist.engine import column_names
 from cutlist.errors import CutlistError
-from cutlist.lineage import lineage_of
 
 if TYPE_CHECKING:
     from cutlist.compiler import Origin, Plan
