@@ -33,8 +33,8 @@ LONGEST = 2000
 
 _NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\([\d, ]+\)|BIGNUM")
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that a terminal takes for commands: texts of the web have them."""
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal takes for commands, and tabs, which have no width: texts of the web have them."""
 
 _SHORT = {"float": "f32", "double": "f64", "tinyint": "i8", "utinyint": "u8", "smallint": "i16", "integer": "i32"}
 
