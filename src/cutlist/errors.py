@@ -109,8 +109,8 @@ def listing(names: Iterable[str], *, most: int = 20) -> str:
     return shown if len(ordered) <= most else f"{shown}, … ({len(ordered)} in all)"
 
 
-def reason(error: OSError | ValueError) -> str:
-    """Return why a file cannot be read or written, without its name, which the message has already.
+def reason(error: Exception) -> str:
+    """Return why a file cannot be read, written or run, without its name, which the message has already.
 
     Examples:
         >>> reason(FileNotFoundError(2, "No such file or directory", "a.sql"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
@@ -25,6 +26,8 @@ PICTURE_WIDTH = 24
 
 MOST_LINES = 4
 """Lines of a cell, at most."""
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 _EDGE = 3
 """What a border and the space around a cell take, for each column."""
@@ -74,6 +77,17 @@ def table(
         return made
     named = ", ".join(hidden[:12]) + (f", … ({len(hidden)} in all)" if len(hidden) > 12 else "")
     return Group(made, Text(f"no room for: {named}; {whole}", style="dim"))
+
+
+def printable(text: str) -> str:
+    """Return a text whose control characters, but the ends of lines, are seen: texts of the web have them, and a
+    terminal would do what they say; tabs have no width.
+
+    Examples:
+        >>> printable(chr(27) + "[31mred")
+        '\\\\x1b[31mred'
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def fitting(least: Sequence[int], width: int) -> list[int]:

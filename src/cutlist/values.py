@@ -33,9 +33,6 @@ LONGEST = 2000
 
 _NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\([\d, ]+\)|BIGNUM")
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that a terminal takes for commands: texts of the web have them."""
-
 _SHORT = {"float": "f32", "double": "f64", "tinyint": "i8", "utinyint": "u8", "smallint": "i16", "integer": "i32"}
 
 
@@ -165,8 +162,6 @@ def cell_text(value: Any, kind: str, medium: Callable[[MediaRef], str], *, whole
         'f32[8] ‖x‖=1.00'
         >>> cell_text(None, "INTEGER", str), cell_text(0.1 + 0.2, "DOUBLE", str), cell_text(True, "BOOLEAN", str)
         ('NULL', '0.3', 'true')
-        >>> cell_text("a\\x1b[31mb", "VARCHAR", str)
-        'a\\\\x1b[31mb'
         >>> cell_text([{"start_seconds": i, "stop_seconds": i + 1} for i in range(5)], "STRUCT(…)[]", str)
         '5 × {start_seconds, stop_seconds}'
     """
@@ -191,7 +186,7 @@ def cell_text(value: Any, kind: str, medium: Callable[[MediaRef], str], *, whole
         if len(said) > LISTED and not whole and _is_structs(value):
             return f"{len(value)} × {{{', '.join(map(str, next(each for each in value if each is not None)))}}}"
         return said[:LONGEST]
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], str(value)[:LONGEST])
+    return str(value)[:LONGEST]
 
 
 def _is_vector(value: Sequence[Any]) -> bool:

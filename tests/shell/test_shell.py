@@ -144,6 +144,24 @@ def test_files_are_read_and_roots_opened(shell: Shell, made: Made, tmp_path: Pat
     shell.session.close()
 
 
+def test_the_last_statement_is_edited_into_several(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\necho \"SELECT 'edited' AS a; SELECT 'too' AS b;\" > \"$1\"\n")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    told = said(shell, "SELECT 1;", ".edit")
+    assert told.count("1 row in") == 3
+    monkeypatch.setenv("VISUAL", "/no/such/editor")
+    assert "error: .edit: /no/such/editor: No such file or directory; set EDITOR to another" in said(shell, ".edit")
+
+
+def test_a_text_has_no_command_for_the_terminal(shell: Shell) -> None:
+    told = said(shell, "SELECT 'a' || chr(27) || '[31m' || chr(9) || 'b' AS s;")
+    assert "a\\x1b[31m\\tb" in told
+
+
 def test_help_names_every_command(shell: Shell) -> None:
     told = said(shell, ".help")
     for name in ("status", "explain", "backfill", "pictures", "quit"):

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from cutlist.fitting import table
+from cutlist.fitting import printable, table
 from cutlist.selection import Source
 from cutlist.values import cell_text, ref_text, rows, write_csv, write_json
 
@@ -32,7 +32,10 @@ def print_table(
 ) -> None:
     cells = [
         [
-            Text(cell_text(value, kind, lambda ref: ref_text(ref, sources)), style="dim" if value is None else "")
+            Text(
+                printable(cell_text(value, kind, lambda ref: ref_text(ref, sources))),
+                style="dim" if value is None else "",
+            )
             for value, kind in zip(row, types, strict=True)
         ]
         for row in rows[:SHOWN_ROWS]

@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from cutlist.errors import CutlistError
+from cutlist.fitting import printable
 from cutlist.media.reference import MediaRef, to_ref
 from cutlist.values import cell_text, is_reference
 
@@ -68,7 +69,7 @@ def cell(value: Any, kind: str, facts: Facts, *, whole: bool = False) -> Text:
     style = (
         "cyan" if is_reference(value) else "dim italic" if value is None else "dim" if isinstance(value, bytes) else ""
     )
-    return Text(cell_text(value, kind, lambda ref: medium(ref, facts), whole=whole), style=style)
+    return Text(printable(cell_text(value, kind, lambda ref: medium(ref, facts), whole=whole)), style=style)
 
 
 def medium(ref: MediaRef, facts: Facts) -> str:

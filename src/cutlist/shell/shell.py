@@ -332,11 +332,13 @@ class Shell:
         with tempfile.NamedTemporaryFile("w+", suffix=".sql", encoding="utf-8") as file:
             file.write(self._typed)
             file.flush()
-            subprocess.run([*shlex.split(editor), file.name], check=False)
+            try:
+                subprocess.run([*shlex.split(editor), file.name], check=True)
+            except (OSError, ValueError, subprocess.SubprocessError) as error:
+                raise CutlistError(f".edit: {editor}: {reason(error)}; set EDITOR to another") from error
             text = Path(file.name).read_text(encoding="utf-8")
         if text.strip() and text.strip() != self._typed.strip():
-            self.console.print(Text(text))
-            self._statement(text)
+            self._run_all(text)
 
     def _do_read(self, words: Sequence[str]) -> None:
         if len(words) != 1:
@@ -345,6 +347,10 @@ class Shell:
             text = Path(words[0]).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CutlistError(f"cannot read {words[0]}: {reason(error)}") from error
+        self._run_all(text)
+
+    def _run_all(self, text: str) -> None:
+        """Show and run each statement and command of a text."""
         for each in statements(text):
             self.console.print(Text(each, style="dim"))
             self.answer(each)
