@@ -181,6 +181,7 @@ def train(run: Run, *, name: str, save_every: int) -> None:
             if run.step % save_every == 0 or run.step == len(loader) or ended:
                 run.save(batch)
             if ended:
+                loader.flush_log()  # here, as a launcher may say SIGTERM again, which then ends the process
                 raise SystemExit(f"stopped at step {run.step}; the same command goes on from there")
 
 
