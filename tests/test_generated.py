@@ -32,7 +32,7 @@ from tests.tables import MEDIA, SQL, Rows, for_oracle, oracle, write_tables
 from cutlist import Session, connect
 from cutlist.errors import QueryError, QueryWarning, SelectionError
 
-NUM_EXAMPLES = 100
+NUM_EXAMPLES = 70
 SLICE = 100
 REFUSALS = (
     r"COLUMNS\(…\) beside _rowid could match it too",
