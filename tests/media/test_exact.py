@@ -31,7 +31,7 @@ MEDIA = Path(__file__).parents[3] / "shared" / "media"
 MAX_PIXELS = 20_000_000
 """How many pixels of one file are decoded for the comparison."""
 
-MAX_FRAMES = 3_500
+MAX_FRAMES = 5_000
 """How many frames of one folder are; `make clips` has no limit."""
 
 
